@@ -1,0 +1,77 @@
+# What a person does with the project; `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Checks that read the settings must not touch the hub's own folder.
+APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
+ON_SERVICES := tests/registry tests/inference tests/ops tests/contract
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint format messages clean help packages
+
+run: $(VENV)/.embedded ## Start the whole hub on this machine; Ctrl-C stops it
+	@exec $(BIN)/python -m ops.launch
+
+test: $(VENV)/.production ## Lint, then all tests: on SQLite and files, then on MariaDB, Redis and S3
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --stack=services $(ON_SERVICES)
+
+lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(APART) $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(APART) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/hadolint Dockerfile
+
+format: $(VENV)/.dev ## Put the code into the project's style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev ## Collect the texts to translate, and compile the translations
+	$(APART) $(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete \
+		--add-location file --ignore $(VENV) --ignore var --ignore tests
+	$(APART) $(BIN)/python manage.py compilemessages --ignore $(VENV)
+
+clean: ## Remove caches; the hub's data (var/) and .venv stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# --- what is installed, and when: a stamp is as old as the requirements it stands for ---
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "AIHub needs Python 3.11 or newer, and there is no $(PYTHON): install it." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || { \
+		echo "AIHub needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+			"name a newer one, as in PYTHON=/usr/local/bin/python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make a virtual environment: install its venv module" \
+			"(on Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.embedded: requirements-embedded.txt requirements.txt | $(BIN)/python
+	@echo "Installing what the hub needs into $(VENV); the first time this takes a while"
+	@$(PIP) -r requirements-embedded.txt -c requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.embedded requirements-dev.txt
+	@echo "Installing what the tests need into $(VENV)"
+	@$(PIP) -r requirements-dev.txt -c requirements.txt
+	@touch $@
+
+$(VENV)/.production: $(VENV)/.dev requirements.txt | packages
+	@echo "Installing the whole production set into $(VENV)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+packages:
+	@tests/packages.sh

@@ -1,0 +1,39 @@
+"""The Celery application of the `worker` role.
+
+The parent process never imports torch: jobs run in its children, which die with it.
+"""
+
+import os
+import signal
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
+
+app = Celery("aihub")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**kwargs: Any) -> None:
+    """Connecting this keeps Celery from replacing the handlers of `aihub.logs`."""
+
+
+@signals.worker_process_init.connect
+def _start_child(**kwargs: Any) -> None:
+    from aihub.processes import die_with_parent
+
+    die_with_parent(signal.SIGKILL)
+
+
+@signals.worker_ready.connect
+def _start_housekeeper(**kwargs: Any) -> None:
+    from registry.processing.worker import Housekeeper
+    from registry.services.uploads import uploads_sweep
+    from registry.tasks import hint
+
+    housekeeper = Housekeeper(hint=hint, sweep=uploads_sweep)
+    signals.worker_shutting_down.connect(lambda **kw: housekeeper.stop(), weak=False)
+    housekeeper.start()

@@ -1,0 +1,228 @@
+"""Every environment variable that the hub reads, typed, in one place.
+
+`docs/configuration.md` holds the same table for operators; a test keeps the two equal.
+A value that does not fit stops the process at start with one sentence that names the variable.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MIB = 1024 * 1024
+ROLES = ("all", "web", "infer", "worker")
+
+
+@dataclass(frozen=True)
+class Env:
+    """The environment, read and checked. Sizes are in bytes, times in seconds."""
+
+    AIHUB_HOME: Path
+    AIHUB_ROLE: str
+    AIHUB_HOST: str
+    AIHUB_PORT: int
+    AIHUB_DEBUG: bool
+    AIHUB_LOG_LEVEL: str
+    AIHUB_SECRET_KEY: str
+    AIHUB_ADMIN_PASSWORD: str
+    AIHUB_ALLOWED_HOSTS: tuple[str, ...]
+    AIHUB_TRUSTED_ORIGINS: tuple[str, ...]
+    AIHUB_TRUSTED_PROXIES: int
+    AIHUB_MODELS_FILE: Path | None
+    AIHUB_ARCHITECTURES: tuple[str, ...]
+    AIHUB_MULTIPART_MAX: int
+    AIHUB_PREDICT_MAX: int
+    AIHUB_PREDICT_ITEMS: int
+    AIHUB_IMAGE_PIXELS: int
+    AIHUB_LOGIN_FAILURES: int
+    AIHUB_LOGIN_WINDOW: int
+    AIHUB_THREADS: int
+    AIHUB_WORKER_PROCESSES: int
+    DATABASE_URL: str
+    AIHUB_BROKER_URL: str
+    AIHUB_CACHE_URL: str
+    AIHUB_S3_ENDPOINT: str
+    AIHUB_S3_PUBLIC_ENDPOINT: str
+    AIHUB_S3_ACCESS_KEY: str
+    AIHUB_S3_SECRET_KEY: str
+    AIHUB_S3_BUCKET: str
+    AIHUB_S3_REGION: str
+
+    @property
+    def embedded(self) -> bool:
+        """True on the laptop's default: SQLite, local files and a file-system broker."""
+        return not self.DATABASE_URL
+
+
+def read(environ: dict[str, str] | None = None) -> Env:
+    """Read and check the environment (`os.environ` unless given)."""
+    source = _Source(dict(os.environ if environ is None else environ))
+    home = source.path("AIHUB_HOME", BASE_DIR / "var")
+    s3 = source.text("AIHUB_S3_ENDPOINT", "", check=_check_url("http", "https"))
+    env = Env(
+        AIHUB_HOME=home,
+        AIHUB_ROLE=source.choice("AIHUB_ROLE", "all", ROLES),
+        AIHUB_HOST=source.text("AIHUB_HOST", "127.0.0.1"),
+        AIHUB_PORT=source.integer("AIHUB_PORT", 8000, low=1, high=65535),
+        AIHUB_DEBUG=source.boolean("AIHUB_DEBUG", default=False),
+        AIHUB_LOG_LEVEL=source.choice(
+            "AIHUB_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
+        ),
+        AIHUB_SECRET_KEY=source.text("AIHUB_SECRET_KEY", "", check=_check_secret),
+        AIHUB_ADMIN_PASSWORD=source.text("AIHUB_ADMIN_PASSWORD", ""),
+        AIHUB_ALLOWED_HOSTS=source.words("AIHUB_ALLOWED_HOSTS"),
+        AIHUB_TRUSTED_ORIGINS=source.words("AIHUB_TRUSTED_ORIGINS"),
+        AIHUB_TRUSTED_PROXIES=source.integer("AIHUB_TRUSTED_PROXIES", 0, low=0, high=10),
+        AIHUB_MODELS_FILE=source.optional_file("AIHUB_MODELS_FILE"),
+        AIHUB_ARCHITECTURES=source.words("AIHUB_ARCHITECTURES"),
+        AIHUB_MULTIPART_MAX=source.integer("AIHUB_MULTIPART_MAX", 2048 * MIB, low=1024),
+        AIHUB_PREDICT_MAX=source.integer("AIHUB_PREDICT_MAX", 32 * MIB, low=1024),
+        AIHUB_PREDICT_ITEMS=source.integer("AIHUB_PREDICT_ITEMS", 64, low=1),
+        AIHUB_IMAGE_PIXELS=source.integer("AIHUB_IMAGE_PIXELS", 50_000_000, low=1),
+        AIHUB_LOGIN_FAILURES=source.integer("AIHUB_LOGIN_FAILURES", 10, low=1),
+        AIHUB_LOGIN_WINDOW=source.integer("AIHUB_LOGIN_WINDOW", 300, low=1),
+        AIHUB_THREADS=source.integer("AIHUB_THREADS", 0, low=0, high=1024),
+        AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
+        DATABASE_URL=source.text(
+            "DATABASE_URL", "", check=_check_url("mysql", "sqlite", path=True)
+        ),
+        AIHUB_BROKER_URL=source.text(
+            "AIHUB_BROKER_URL", "", check=_check_url("redis", "rediss", "filesystem")
+        ),
+        AIHUB_CACHE_URL=source.text(
+            "AIHUB_CACHE_URL", "", check=_check_url("redis", "rediss")
+        ),
+        AIHUB_S3_ENDPOINT=s3,
+        AIHUB_S3_PUBLIC_ENDPOINT=source.text(
+            "AIHUB_S3_PUBLIC_ENDPOINT", s3, check=_check_url("http", "https")
+        ),
+        AIHUB_S3_ACCESS_KEY=source.text("AIHUB_S3_ACCESS_KEY", ""),
+        AIHUB_S3_SECRET_KEY=source.text("AIHUB_S3_SECRET_KEY", ""),
+        AIHUB_S3_BUCKET=source.text("AIHUB_S3_BUCKET", "aihub"),
+        AIHUB_S3_REGION=source.text("AIHUB_S3_REGION", "us-east-1"),
+    )
+    _check_together(env)
+    return env
+
+
+def kept_secret(path: Path, *, length: int = 48) -> str:
+    """The secret kept in `path`, made there (mode 0600) when it is not there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    secret = secrets.token_urlsafe(length)
+    with os.fdopen(handle, "w") as file:
+        file.write(secret + "\n")
+    return secret
+
+
+def unknown_names(environ: dict[str, str]) -> list[str]:
+    """Names that look like the hub's but that it does not read: most likely typing errors."""
+    known = {field.name for field in fields(Env)}
+    return sorted(name for name in environ if name.startswith("AIHUB_") and name not in known)
+
+
+def _check_together(env: Env) -> None:
+    if env.AIHUB_S3_ENDPOINT and not (env.AIHUB_S3_ACCESS_KEY and env.AIHUB_S3_SECRET_KEY):
+        raise ImproperlyConfigured(
+            "AIHUB_S3_ENDPOINT is set: set AIHUB_S3_ACCESS_KEY and AIHUB_S3_SECRET_KEY too."
+        )
+    if not env.embedded and not env.AIHUB_SECRET_KEY:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is set: set AIHUB_SECRET_KEY too, the same for every process."
+        )
+    if not env.embedded and not env.AIHUB_BROKER_URL:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is set: set AIHUB_BROKER_URL too, for example redis://redis:6379/0."
+        )
+
+
+def _check_secret(value: str) -> str | None:
+    return None if len(value) >= 32 else "at least 32 characters"
+
+
+def _check_url(*schemes: str, path: bool = False) -> Callable[[str], str | None]:
+    def check(value: str) -> str | None:
+        wanted = f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        try:
+            parts = urlsplit(value)
+            parts.port  # noqa: B018 - reading it checks it
+        except ValueError:
+            return wanted
+        if parts.scheme not in schemes:
+            return wanted
+        if path and parts.path in ("", "/"):
+            return f"{wanted} and names a database"
+        return None
+
+    return check
+
+
+class _Source:
+    """Reads values of one kind each and says what is wrong with them."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.environ = environ
+
+    def text(
+        self, name: str, default: str, *, check: Callable[[str], str | None] | None = None
+    ) -> str:
+        value = self.environ.get(name, "").strip()
+        if not value:
+            return default
+        wanted = check(value) if check else None
+        if wanted:
+            raise self._wrong(name, wanted)
+        return value
+
+    def integer(self, name: str, default: int, *, low: int, high: int | None = None) -> int:
+        value = self.text(name, str(default))
+        wanted = f"a whole number from {low}" + (f" to {high}" if high is not None else " up")
+        try:
+            number = int(value)
+        except ValueError:
+            raise self._wrong(name, wanted) from None
+        if number < low or (high is not None and number > high):
+            raise self._wrong(name, wanted)
+        return number
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, "true" if default else "false").lower()
+        if value not in ("true", "false", "1", "0", "yes", "no"):
+            raise self._wrong(name, "true or false")
+        return value in ("true", "1", "yes")
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            raise self._wrong(name, f"one of {', '.join(choices)}")
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word for word in self.text(name, "").replace(",", " ").split() if word)
+
+    def path(self, name: str, default: Path) -> Path:
+        return Path(self.text(name, str(default))).expanduser().resolve()
+
+    def optional_file(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        if not value:
+            return None
+        path = Path(value).expanduser().resolve()
+        if not path.is_file():
+            raise self._wrong(name, "the path of a file that is there")
+        return path
+
+    def _wrong(self, name: str, wanted: str) -> ImproperlyConfigured:
+        shown: Any = "…" if "SECRET" in name or "PASSWORD" in name else self.environ.get(name)
+        if "URL" in name:
+            shown = "…" if "@" in str(shown) else shown
+        return ImproperlyConfigured(f"{name}={shown} does not fit: it must be {wanted}.")

@@ -1,0 +1,74 @@
+"""The request id and the client's address, known to logs, problems and audit alike."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "X-Request-ID"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    request_id: str = "-"
+    address: str = ""
+
+
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+
+
+def current() -> RequestContext:
+    """The context of the request that is being answered, or an empty one."""
+    return _current.get()
+
+
+@contextmanager
+def use(request_id: str, address: str = "") -> Iterator[None]:
+    """Make this the context of what runs in the block."""
+    token = _current.set(RequestContext(request_id or "-", address))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def request_id_from(given: str) -> str:
+    """The caller's request id where it is well formed, else a new one."""
+    return given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+
+
+def client_address(peer: str, forwarded_for: str, *, trusted_proxies: int) -> str:
+    """The client's address: the n-th from the right of X-Forwarded-For behind n trusted proxies."""
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    if trusted_proxies == 0 or len(hops) < trusted_proxies:
+        return peer
+    return hops[-trusted_proxies]
+
+
+class RequestContextMiddleware:
+    """Set the context for one request and name its id in the answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        context = _context_of(request.META)
+        with use(context.request_id, context.address):
+            response = self.get_response(request)
+        response[HEADER] = context.request_id
+        return response
+
+
+def _context_of(meta: Mapping[str, str]) -> RequestContext:
+    address = client_address(
+        meta.get("REMOTE_ADDR", ""),
+        meta.get("HTTP_X_FORWARDED_FOR", ""),
+        trusted_proxies=settings.ENV.AIHUB_TRUSTED_PROXIES,
+    )
+    return RequestContext(request_id_from(meta.get("HTTP_X_REQUEST_ID", "")), address[:45])

@@ -1,0 +1,260 @@
+"""Django's settings, derived from `aihub.env` alone: no value is decided anywhere else."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from botocore.config import Config
+from django.utils.translation import gettext_lazy as _
+
+from aihub import __version__, env, logs
+from ops.console.theme import UNFOLD as UNFOLD
+
+BASE_DIR = env.BASE_DIR
+ENV = env.read()
+HOME = ENV.AIHUB_HOME
+
+DEBUG = ENV.AIHUB_DEBUG
+SECRET_KEY = ENV.AIHUB_SECRET_KEY or env.kept_secret(HOME / "secret-key")
+ALLOWED_HOSTS = list(ENV.AIHUB_ALLOWED_HOSTS) or ["localhost", "127.0.0.1", "[::1]"]
+if not ENV.AIHUB_ALLOWED_HOSTS and ENV.AIHUB_HOST not in ("", "0.0.0.0", "::"):
+    ALLOWED_HOSTS.append(ENV.AIHUB_HOST)
+CSRF_TRUSTED_ORIGINS = list(ENV.AIHUB_TRUSTED_ORIGINS)
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "django_filters",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "aihub",
+    "registry",
+    "inference",
+    "ops",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "aihub.request_context.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "aihub.body_limit.BodyLimitMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "aihub.urls"
+WSGI_APPLICATION = "aihub.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _database() -> dict[str, Any]:
+    url = ENV.DATABASE_URL or f"sqlite:///{HOME / 'db.sqlite3'}"
+    database: dict[str, Any] = environ.Env.db_url_config(url)
+    database["CONN_MAX_AGE"] = 60
+    database["CONN_HEALTH_CHECKS"] = True
+    if database["ENGINE"].endswith("sqlite3"):
+        database["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    else:
+        database["OPTIONS"] = {
+            "charset": "utf8mb4",
+            "isolation_level": "read committed",
+            "connect_timeout": 5,
+        }
+    return database
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENV.AIHUB_CACHE_URL,
+    }
+    if ENV.AIHUB_CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+
+def _storages() -> dict[str, Any]:
+    if not ENV.AIHUB_S3_ENDPOINT:
+        blobs: dict[str, Any] = {
+            "BACKEND": "registry.storage.LocalBlobStorage",
+            "OPTIONS": {"location": str(HOME / "blobs")},
+        }
+    else:
+        blobs = {
+            "BACKEND": "registry.storage.S3BlobStorage",
+            "OPTIONS": {
+                "endpoint_url": ENV.AIHUB_S3_ENDPOINT,
+                "access_key": ENV.AIHUB_S3_ACCESS_KEY,
+                "secret_key": ENV.AIHUB_S3_SECRET_KEY,
+                "bucket_name": ENV.AIHUB_S3_BUCKET,
+                "region_name": ENV.AIHUB_S3_REGION,
+                "client_config": Config(
+                    s3={"addressing_style": "path"},
+                    signature_version="s3v4",
+                    connect_timeout=5,
+                    read_timeout=60,
+                    retries={"mode": "standard", "max_attempts": 3},
+                ),
+            },
+        }
+    return {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "blobs": blobs,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+STORAGES = _storages()
+MEDIA_ROOT = HOME / "media"
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+AUTHENTICATION_BACKENDS = ["ops.identity.backends.ThrottledModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+CSRF_FAILURE_VIEW = "aihub.errors.csrf_failure"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SILENCED_SYSTEM_CHECKS = ["models.W036", "models.W037"]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "aihub" / "locale"]
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "ops.identity.drf.HeaderAuthentication",
+        "ops.identity.drf.ConsoleAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PAGINATION_CLASS": "aihub.api.Pagination",
+    "DEFAULT_FILTER_BACKENDS": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "aihub.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "CHECK_REVOKE_TOKEN": True,
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "ISSUER": "aihub",
+    "UPDATE_LAST_LOGIN": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AIHub",
+    "DESCRIPTION": "Publish models once; call every one of them through one API.",
+    "VERSION": __version__,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "inference.openapi.add_prediction",
+        "aihub.openapi.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+CELERY_BROKER_URL = ENV.AIHUB_BROKER_URL or "filesystem://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = ENV.AIHUB_WORKER_PROCESSES
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"visibility_timeout": 60, "socket_connect_timeout": 5}
+    if ENV.AIHUB_BROKER_URL.startswith("redis")
+    else {
+        "data_folder_in": str(HOME / "broker" / "messages"),
+        "data_folder_out": str(HOME / "broker" / "messages"),
+        "control_folder": str(HOME / "broker" / "control"),
+        "store_processed": False,
+        "polling_interval": 0.1,
+    }
+)
+
+LOGGING_CONFIG = None
+logs.configure(level=ENV.AIHUB_LOG_LEVEL, role=ENV.AIHUB_ROLE)
+
+HOME_FOLDERS: tuple[Path, ...] = (
+    HOME,
+    HOME / "blobs",
+    HOME / "broker" / "messages",
+    HOME / "broker" / "control",
+    HOME / "cache",
+    STATIC_ROOT,
+)
+for _folder in HOME_FOLDERS:
+    _folder.mkdir(parents=True, exist_ok=True, mode=0o700)

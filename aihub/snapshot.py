@@ -1,0 +1,114 @@
+"""A value that replicas hold in memory, rebuilt when the revision grows, kept on disk.
+
+With the database away a snapshot stays as it is; a process that starts then reads the last one
+from disk.
+"""
+
+import json
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from django.db import close_old_connections, connection
+
+T = TypeVar("T")
+
+POLL_EVERY = 0.5  # seconds
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Snapshot(Generic[T]):
+    """`load` reads the value from the database; `dump` and `parse` are its JSON form."""
+
+    load: Callable[[], T]
+    dump: Callable[[T], Any]
+    parse: Callable[[Any], T]
+    path: Path
+    empty: T
+    loaded: bool = False
+    value: T = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.value = self.empty
+
+    def current(self) -> T:
+        """The value now; never blocks."""
+        return self.value
+
+    def refresh(self) -> None:
+        """Read the value anew and keep it on disk."""
+        self.value, self.loaded = self.load(), True
+        _write(self.path, json.dumps(self.dump(self.value)))
+
+    def restore(self) -> None:
+        """Take the value from disk where there is one."""
+        try:
+            self.value = self.parse(json.loads(self.path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        self.loaded = True
+
+
+class Poller(threading.Thread):
+    """Keeps snapshots fresh. `ticks` are called once a second or so beside it."""
+
+    def __init__(
+        self,
+        snapshots: Sequence[Snapshot[Any]],
+        revision: Callable[[], int],
+        ticks: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        super().__init__(name="snapshot", daemon=True)
+        self.snapshots = snapshots
+        self.revision = revision
+        self.ticks = ticks
+        self.seen = -1
+        self.failing = False
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(POLL_EVERY):
+            self.poll()
+        connection.close()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.join()
+
+    def poll(self) -> None:
+        """Look once; a database that is away is logged once and asked again later."""
+        try:
+            self._look()
+            self.failing = False
+        except Exception:  # whatever fails, loaded models go on answering from what is known
+            if not self.failing:
+                logger.exception("snapshots are old: the database does not answer")
+            self.failing = True
+            close_old_connections()
+            for snapshot in self.snapshots:
+                if not snapshot.loaded:
+                    snapshot.restore()
+
+    def _look(self) -> None:
+        revision = self.revision()
+        if revision != self.seen:
+            for snapshot in self.snapshots:
+                snapshot.refresh()
+            self.seen = revision
+        for tick in self.ticks:
+            tick()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    Path(name).replace(path)

@@ -1,0 +1,8 @@
+"""Django over WSGI: the `web` role."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
+application = get_wsgi_application()

@@ -1,0 +1,14 @@
+"""The inference app: runtimes, the pool, prediction; it adds its steps to processing."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class InferenceConfig(AppConfig):
+    name = "inference"
+    verbose_name = _("Inference")
+
+    def ready(self) -> None:
+        from inference import processing
+
+        processing.register()

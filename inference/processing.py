@@ -1,0 +1,61 @@
+"""The steps that inference adds to processing: load the version, and run it once.
+
+This module is imported when Django starts, in every role: torch and ONNX Runtime come with
+the steps, not with it.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from registry.processing.steps import Context, add_step
+
+if TYPE_CHECKING:
+    from inference.runtimes.base import LoadedModel
+
+_MODEL = "inference.model"  # where `load` leaves the model for `sample`
+
+
+def register() -> None:
+    """Add the steps; called when Django is ready."""
+    add_step("load", load)
+    add_step("sample", sample)
+
+
+def load(context: Context) -> None:
+    """Fill in what the owner left open, then load the version as the pool will."""
+    from inference import completion, loading
+    from inference.specs import spec_of
+
+    version = context.version
+    version.labels = completion.labels(version.labels, context.paths)
+    spec = spec_of(version)
+    spec = loading.runtime_of(spec).completed(spec)
+    model = loading.model_load(spec, context.paths)
+    spec = completion.completed(spec, model.signature)
+    version.num_classes = spec.num_classes
+    version.preprocessing = spec.preprocessing.as_json() if spec.preprocessing else {}
+    version.parameter_count = model.parameter_count
+    context.scratch[_MODEL] = model
+
+
+def sample(context: Context) -> None:
+    """Run the version on made-up inputs; record what goes in and comes out."""
+    from inference import sampling
+    from inference.specs import spec_of
+
+    version = context.version
+    # What an earlier attempt recorded must not stand in for what is seen now.
+    spec = replace(spec_of(version), signature=None)
+    model = context.scratch.pop(_MODEL, None) or _loaded_again(context)
+    signature = sampling.observe(model, spec)
+    version.num_classes = sampling.classes(spec, signature)
+    version.signature = signature.as_json()
+    model.close()
+
+
+def _loaded_again(context: Context) -> "LoadedModel":
+    """The model, after another worker took over between the steps."""
+    from inference import loading
+    from inference.specs import spec_of
+
+    return loading.model_load(spec_of(context.version), context.paths)

@@ -1,0 +1,1 @@
+"""Prediction over HTTP as a raw ASGI application: no Django, no query, nothing that blocks."""

@@ -1,0 +1,72 @@
+"""A request: its head at once, its body as it arrives and never more of it than is allowed."""
+
+from collections.abc import AsyncIterator
+from functools import cached_property
+
+from aihub.problems import N_, Problem
+from inference.protocol.types import Receive, Scope
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+
+
+class Disconnected(Exception):
+    """The client left: nobody waits for an answer."""
+
+
+class Request:
+    """One HTTP request with a limit, in bytes, on its body."""
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.peer: str = (scope.get("client") or ("",))[0]
+        self.received = 0  # bytes of the body so far
+        self._receive = receive
+        self._limit = limit
+
+    def header(self, name: str) -> str:
+        """A header's value; empty where there is none."""
+        return self.headers.get(name.encode(), b"").decode("latin-1")
+
+    @cached_property
+    def content_type(self) -> str:
+        """The media type without its parameters, in lower case."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    def check_head(self) -> None:
+        """Problem 413 or 415 for what need not be read."""
+        declared = self.header("content-length")
+        if declared.isdecimal() and int(declared[:20]) > self._limit:
+            raise self._too_large()
+        if self.content_type not in (JSON, MULTIPART) or self.header("content-encoding"):
+            raise Problem(
+                415,
+                N_("Send %(json)s or %(multipart)s, not compressed."),
+                json=JSON,
+                multipart=MULTIPART,
+            )
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body piece by piece; Problem 413 past the limit, Disconnected if the client left."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk: bytes = message.get("body", b"")
+            self.received += len(chunk)
+            if self.received > self._limit:
+                raise self._too_large()
+            if chunk:
+                yield chunk
+            more = message.get("more_body", False)
+
+    async def body(self) -> bytes:
+        """The whole body; errors as in `chunks`."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    def _too_large(self) -> Problem:
+        return Problem(413, N_("The body has more than %(most)s bytes."), most=self._limit)

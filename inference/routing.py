@@ -1,0 +1,117 @@
+"""Which version answers: the routing table as an immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from aihub.problems import N_, Problem
+from registry import semver
+from registry.refusals import Refused
+
+READY = "ready"
+DEFAULT_ALIAS = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRoute:
+    """A version: its id, its name as shown, its state, and its place in the semantic order."""
+
+    id: int
+    version: str
+    state: str
+    sort_key: str
+
+
+@dataclass(frozen=True)
+class ModelRoute:
+    """A model with its versions by key and its aliases; `aihub.access` decides on it."""
+
+    id: int
+    name: str
+    team_id: int
+    shared: bool
+    task: str
+    versions: Mapping[str, VersionRoute] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)  # alias to version key
+
+    @cached_property
+    def default(self) -> VersionRoute | None:
+        """The alias `production`, else the newest ready version."""
+        if DEFAULT_ALIAS in self.aliases:
+            return self.versions[self.aliases[DEFAULT_ALIAS]]
+        ready = (version for version in self.versions.values() if version.state == READY)
+        return max(ready, key=lambda version: version.sort_key, default=None)
+
+    def resolve(self, version: str | None = None, alias: str | None = None) -> VersionRoute:
+        """The version to answer with: the one named, the one of an alias, or the default.
+
+        Raises Problem: 400 for both at once, 404 for an unknown one, 409 for one not ready.
+        """
+        if version is not None and alias is not None:
+            raise Problem(400, N_("Name a version or an alias, not both."))
+        if version is not None:
+            return self._ready(self._version(version))
+        if alias is not None:
+            return self._ready(self._aliased(alias))
+        if self.default is None:
+            raise Problem(409, N_("“%(model)s” has no version that is ready."), model=self.name)
+        return self._ready(self.default)
+
+    def _version(self, text: str) -> VersionRoute:
+        try:
+            found = self.versions.get(semver.parse(text).key)
+        except Refused:
+            found = None
+        if found is None:
+            raise Problem(
+                404,
+                N_("“%(model)s” has no version “%(version)s”."),
+                model=self.name,
+                version=text[:80],
+            )
+        return found
+
+    def _aliased(self, alias: str) -> VersionRoute:
+        if alias not in self.aliases:
+            raise Problem(
+                404,
+                N_("“%(model)s” has no alias “%(alias)s”."),
+                model=self.name,
+                alias=alias[:80],
+            )
+        return self.versions[self.aliases[alias]]
+
+    def _ready(self, version: VersionRoute) -> VersionRoute:
+        if version.state != READY:
+            raise Problem(
+                409,
+                N_("Version %(version)s of “%(model)s” is not ready: it is %(state)s."),
+                version=version.version,
+                model=self.name,
+                state=version.state,
+            )
+        return version
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Every model by its name in lower case."""
+
+    models: Mapping[str, ModelRoute] = field(default_factory=dict)
+
+    def get(self, name: str) -> ModelRoute | None:
+        return self.models.get(name.lower())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back to an equal value."""
+        return {"models": {key: asdict(model) for key, model in self.models.items()}}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls({key: _model(model) for key, model in value["models"].items()})
+
+
+def _model(value: Mapping[str, Any]) -> ModelRoute:
+    versions = {key: VersionRoute(**version) for key, version in value["versions"].items()}
+    return ModelRoute(**{**value, "versions": versions})

@@ -1,0 +1,47 @@
+"""What a runtime is: it turns a version's files into something that predicts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.signature import Signature
+from inference.spec import ModelSpec
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+class Unfit(Exception):
+    """The model cannot compute these inputs, though they have the shape that it declares."""
+
+
+class LoadedModel(ABC):
+    """A model in memory. `predict` may be called by one thread at a time."""
+
+    signature: Signature
+    parameter_count: int
+
+    @abstractmethod
+    def predict(self, inputs: Arrays) -> Arrays:
+        """Outputs by name, for all inputs by name, first axis the batch; raises Unfit."""
+
+    def close(self) -> None:  # noqa: B027 - most models need only be forgotten
+        """Give back what is not memory."""
+
+
+class Runtime(ABC):
+    """Loads the formats that it names."""
+
+    formats: frozenset[str]
+
+    def completed(self, spec: ModelSpec) -> ModelSpec:
+        """`spec` with what this runtime knows by default; Refused for what it cannot serve."""
+        return spec
+
+    @abstractmethod
+    def load(self, spec: ModelSpec, files: Mapping[str, Path], threads: int) -> LoadedModel:
+        """Load verified files (local paths by path in the version); Refused where they misfit."""

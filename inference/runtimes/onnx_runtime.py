@@ -1,0 +1,148 @@
+"""ONNX models, run by ONNX Runtime on the CPU."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from inference.runtimes.base import Arrays, LoadedModel, Runtime, Unfit
+from inference.signature import Signature, TensorSpec
+from inference.spec import ModelSpec
+from registry.refusals import N_, Refused
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+
+
+class OnnxModel(LoadedModel):
+    """A session. With `one_by_one`, the model takes one item a call and is called for each."""
+
+    def __init__(
+        self, session: ort.InferenceSession, signature: Signature, parameters: int, one_by_one: bool
+    ) -> None:
+        self.signature = signature
+        self.parameter_count = parameters
+        self._names = [output.name for output in signature.outputs]
+        self._session = session
+        self._one_by_one = one_by_one
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        if not self._one_by_one:
+            return self._run(inputs)
+        length = len(next(iter(inputs.values())))
+        runs = [self._run({n: a[i : i + 1] for n, a in inputs.items()}) for i in range(length)]
+        return {name: np.concatenate([run[name] for run in runs]) for name in self._names}
+
+    def _run(self, inputs: Arrays) -> Arrays:
+        try:
+            outputs = self._session.run(self._names, inputs)
+        except Exception as error:  # the library's exceptions have no common base
+            raise Unfit(str(error)) from error
+        return dict(zip(self._names, outputs, strict=True))
+
+
+class OnnxRuntime(Runtime):
+    """A model is one file, or one with its external data beside it."""
+
+    formats = frozenset({"onnx"})
+
+    def load(self, spec: ModelSpec, files: Mapping[str, Path], threads: int) -> LoadedModel:
+        with _one_folder(spec.main_file, files) as path:
+            session = _session(path, threads)
+        declared = Signature(_tensors(session.get_inputs()), _tensors(session.get_outputs()))
+        one_by_one = spec.takes_images and _takes_one(declared)
+        signature = spec.signature or (_any_batch(declared) if one_by_one else declared)
+        return OnnxModel(session, signature, _parameter_count(files[spec.main_file]), one_by_one)
+
+
+def _session(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library's exceptions have no common base
+        raise Refused(
+            N_("ONNX Runtime cannot load the model: %(error)s."),
+            error=str(error)[:300].rstrip("."),
+        ) from error
+
+
+@contextmanager
+def _one_folder(main: str, files: Mapping[str, Path]) -> Iterator[Path]:
+    """The model's path in a folder where its files lie as they were published."""
+    if len(files) == 1:
+        yield files[main]
+        return
+    with tempfile.TemporaryDirectory(prefix="aihub-onnx-") as folder:
+        for path, local in files.items():
+            _make_available(local, Path(folder, path))
+        yield Path(folder, main)
+
+
+def _make_available(source: Path, target: Path) -> None:
+    """A hard link where the file system allows one: external data may not be a symbolic link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _tensors(values: Sequence[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(v.name, _datatype(v), _shape(v.shape)) for v in values)
+
+
+def _datatype(value: Any) -> str:
+    if value.type not in _DATATYPES:
+        raise Refused(
+            N_("“%(name)s” is of the type %(type)s; tensors of numbers or texts are served."),
+            name=value.name,
+            type=value.type,
+        )
+    return _DATATYPES[value.type]
+
+
+def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
+    """Named and unknown lengths become -1."""
+    return tuple(length if isinstance(length, int) and length > 0 else -1 for length in shape)
+
+
+def _takes_one(signature: Signature) -> bool:
+    tensors = (*signature.inputs, *signature.outputs)
+    return all(tensor.shape[:1] == (1,) for tensor in tensors)
+
+
+def _any_batch(signature: Signature) -> Signature:
+    def free(tensors: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+        return tuple(TensorSpec(t.name, t.datatype, (-1, *t.shape[1:])) for t in tensors)
+
+    return Signature(free(signature.inputs), free(signature.outputs))
+
+
+def _parameter_count(path: Path) -> int:
+    """Elements of all initial values, read without their data."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    return sum(int(np.prod(initial.dims, dtype=np.int64)) for initial in graph.initializer)

@@ -1,0 +1,87 @@
+"""Everything that serving one version needs, as an immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from inference.signature import Signature
+from registry.preprocessing import Preprocessing
+
+IMAGE_CLASSIFICATION = "image-classification"
+LABEL_FILES = frozenset({"labels.txt", "labels.json"})
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file of a version: its path there, and its content by sums (hexadecimal) and bytes."""
+
+    path: str
+    sha256: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One version. `signature` is unknown until the version ran once."""
+
+    model: str
+    version: str
+    version_id: int
+    format: str
+    task: str
+    architecture: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    num_classes: int | None = None
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    files: tuple[FileRef, ...] = ()
+    signature: Signature | None = None
+
+    @property
+    def takes_images(self) -> bool:
+        return self.task == IMAGE_CLASSIFICATION
+
+    @property
+    def main_file(self) -> str:
+        """The path of the weights: `.onnx` before other names, else the largest.
+
+        The scan judges the same file (`registry.processing.builtin.main_file`).
+        """
+        candidates = [file for file in self.files if file.path not in LABEL_FILES]
+        return max(candidates, key=lambda f: (f.path.endswith(".onnx"), f.size, f.path)).path
+
+    def label(self, index: int) -> str:
+        """What class `index` is called; its number where the owner named none."""
+        return self.labels[index] if index < len(self.labels) else str(index)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON that `from_json` reads back to an equal value."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "version_id": self.version_id,
+            "format": self.format,
+            "task": self.task,
+            "architecture": self.architecture,
+            "options": dict(self.options),
+            "num_classes": self.num_classes,
+            "labels": list(self.labels),
+            "preprocessing": self.preprocessing and self.preprocessing.as_json(),
+            "files": [asdict(file) for file in self.files],
+            "signature": self.signature and self.signature.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read `as_json`'s answer; KeyError or TypeError for anything else."""
+        preprocessing, signature = value["preprocessing"], value["signature"]
+        return cls(
+            **{
+                **value,
+                "labels": tuple(value["labels"]),
+                "preprocessing": preprocessing and Preprocessing.parse(preprocessing),
+                "files": tuple(FileRef(**file) for file in value["files"]),
+                "signature": signature and Signature.from_json(signature),
+            }
+        )

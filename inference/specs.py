@@ -1,0 +1,94 @@
+"""Specs of versions, from the registry; kept on disk for when the database is away."""
+
+import json
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from aihub.problems import N_, Problem
+from inference.signature import Signature
+from inference.spec import FileRef, ModelSpec
+from registry.models import ModelVersion
+from registry.preprocessing import Preprocessing
+
+logger = logging.getLogger(__name__)
+
+
+def spec_of(version: ModelVersion) -> ModelSpec:
+    """What serving this version needs, as far as it is known by now."""
+    return ModelSpec(
+        model=version.model.name,
+        version=version.version,
+        version_id=version.pk,
+        format=version.format,
+        task=version.model.task,
+        architecture=version.architecture,
+        options=version.architecture_options,
+        num_classes=version.num_classes,
+        labels=tuple(version.labels),
+        preprocessing=Preprocessing.parse(version.preprocessing) if version.preprocessing else None,
+        files=_files(version),
+        signature=Signature.from_json(version.signature) if version.signature else None,
+    )
+
+
+def spec_load(version_id: int) -> ModelSpec:
+    """A ready version's spec: from the database, else as it was last kept.
+
+    The database is asked first because a folder may outlive it, and ids then mean other versions.
+    Raises Problem 503 where neither has it, 404 where the version is gone.
+    """
+    try:
+        spec = _read(version_id)
+    except (OperationalError, InterfaceError):
+        logger.warning("the database is away: version %s is read from disk", version_id)
+        return _kept(version_id)
+    if spec is None:
+        raise Problem(404, N_("The version was deleted."))
+    _keep(spec)
+    return spec
+
+
+def _read(version_id: int) -> ModelSpec | None:
+    """From the database, on a thread that no request's end tidies up after."""
+    close_old_connections()
+    try:
+        version = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
+        return spec_of(version) if version else None
+    finally:
+        close_old_connections()
+
+
+def _files(version: ModelVersion) -> tuple[FileRef, ...]:
+    rows = version.files.exclude(blob=None).order_by("path")
+    values = rows.values_list("path", "blob__sha256", "blob__md5", "blob__size")
+    return tuple(FileRef(*row) for row in values)
+
+
+def _folder() -> Path:
+    return Path(settings.HOME) / "cache" / "specs"
+
+
+def _keep(spec: ModelSpec) -> None:
+    """Write beside, then rename: a reader finds the whole file or none."""
+    folder = _folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+            json.dump(spec.as_json(), file)
+        os.replace(file.name, folder / f"{spec.version_id}.json")  # noqa: PTH105
+    except OSError:
+        logger.warning("the spec of version %s cannot be kept", spec.version_id, exc_info=True)
+
+
+def _kept(version_id: int) -> ModelSpec:
+    try:
+        return ModelSpec.from_json(json.loads((_folder() / f"{version_id}.json").read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise Problem(
+            503, N_("The database does not answer."), headers={"Retry-After": "5"}
+        ) from None

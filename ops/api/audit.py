@@ -1,0 +1,55 @@
+"""`/api/v1/audit/`: who changed what."""
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework import generics, serializers
+
+from aihub.api import caller
+from ops.api.keys import managed_teams
+from ops.models import AuditEvent
+
+
+class AuditFilter(django_filters.FilterSet):
+    since = django_filters.IsoDateTimeFilter("at", lookup_expr="gte")
+    until = django_filters.IsoDateTimeFilter("at", lookup_expr="lt")
+    team = django_filters.CharFilter("team__name")
+
+    class Meta:
+        model = AuditEvent
+        fields = ("action", "subject", "actor", "since", "until", "team")
+
+
+class AuditOutput(serializers.ModelSerializer[AuditEvent]):
+    team = serializers.CharField(source="team.name", default=None, allow_null=True)
+    data = serializers.DictField()
+
+    class Meta:
+        model = AuditEvent
+        fields = (
+            "at",
+            "actor",
+            "actor_name",
+            "action",
+            "subject",
+            "team",
+            "data",
+            "request_id",
+            "address",
+        )
+
+
+class AuditView(generics.ListAPIView[AuditEvent]):
+    """The trail of the teams that the caller manages, newest first; administrators see all."""
+
+    serializer_class = AuditOutput
+    filter_backends = (DjangoFilterBackend,)
+    filterset_class = AuditFilter
+    queryset = AuditEvent.objects.none()
+
+    def get_queryset(self) -> QuerySet[AuditEvent]:
+        principal = caller(self.request)
+        events = AuditEvent.objects.select_related("team").order_by("-at", "-pk")
+        if principal.is_admin and principal.scope is None:
+            return events
+        return events.filter(team__in=managed_teams(principal))

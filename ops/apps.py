@@ -1,0 +1,19 @@
+"""The ops app: identity, audit, health, the console, and the launcher."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OpsConfig(AppConfig):
+    name = "ops"
+    verbose_name = _("Operations")
+
+    def ready(self) -> None:
+        from django.contrib.auth import get_user_model
+
+        from aihub import events
+        from ops import audit, models
+        from registry.models.revision import revision_follow
+
+        events.subscribe(audit.record)
+        revision_follow(get_user_model(), models.ApiKey)

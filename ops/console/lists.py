@@ -1,0 +1,46 @@
+"""The base of the console's lists: who may see them, and nothing to change in them."""
+
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+
+class ListAdmin(ModelAdmin):
+    """A list that links to pages of its own at `route`.
+
+    Django's table of permissions has no say. Changes are made by services, which tell the audit
+    trail; so Django's own log of admin actions stays empty.
+    """
+
+    route: str
+    actions = None
+    list_display_links = None
+    list_per_page = 50
+    list_filter_submit = True
+    list_fullwidth = True
+    show_full_result_count = False
+    empty_title: Any = ""
+    empty_text: Any = ""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def log_addition(self, *args: Any) -> None: ...
+
+    def log_change(self, *args: Any) -> None: ...
+
+    def log_deletions(self, *args: Any) -> None: ...

@@ -1,0 +1,64 @@
+"""How values look: badges, sizes, links."""
+
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from registry.models.versions import State
+
+_TONES = {
+    State.READY: "good",
+    State.REJECTED: "bad",
+    State.PROCESSING: "busy",
+    State.UPLOADING: "busy",
+}
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def state_badge(state: str) -> SafeString:
+    """A version's state as a coloured badge."""
+    return badge(State(state).label, _TONES[State(state)])
+
+
+def badge(text: object, tone: str = "plain") -> SafeString:
+    return format_html('<span class="hub-badge hub-{}">{}</span>', tone, text)
+
+
+def model_link(name: str) -> SafeString:
+    url = reverse("admin:model", args=[name])
+    return format_html('<a class="hub-link" href="{}">{}</a>', url, name)
+
+
+def version_link(model: str, version: str) -> SafeString:
+    url = reverse("admin:version", args=[model, version])
+    return format_html('<a class="hub-link hub-mono" href="{}">{}</a>', url, version)
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: 18.5 MB."""
+    number, unit = float(count), _UNITS[0]
+    for unit in _UNITS:
+        if number < 1000 or unit == _UNITS[-1]:
+            break
+        number /= 1000
+    return f"{number_format(number, 0 if unit == 'B' else 1)} {unit}"
+
+
+def count(number: int | None) -> str:
+    """A large count as people read it: 4.7 M."""
+    if number is None:
+        return "–"
+    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if number >= limit:
+            return f"{number_format(number / limit, 1)} {unit}"
+    return str(number)
+
+
+def duration(milliseconds: int | None) -> str:
+    """How long something took: 420 ms, 3.2 s."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    return f"{number_format(milliseconds / 1000, 1)} s"

@@ -1,0 +1,130 @@
+"""The lists of models and versions."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from ops.console.caller import may_publish, principal_of
+from ops.console.filters import (
+    FormatFilter,
+    ModelTeamFilter,
+    StateFilter,
+    TaskFilter,
+    VersionTeamFilter,
+)
+from ops.console.lists import ListAdmin
+from ops.console.looks import badge, model_link, size, state_badge, version_link
+from ops.console.site import site
+from registry import selectors
+from registry.models import Alias, ModelVersion, RegisteredModel
+
+PRODUCTION = "production"
+
+
+class PublishesMixin:
+    """A list whose button leads to the page that publishes."""
+
+    change_list_template = "console/registry_list.html"
+    show_add_link = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        context = {"may_publish": may_publish(request), **(extra_context or {})}
+        return super().changelist_view(request, context)  # type: ignore[misc]
+
+
+@admin.register(RegisteredModel, site=site)
+class ModelList(PublishesMixin, ListAdmin):
+    route = "models"
+    list_display = ("show_name", "show_team", "task", "show_production", "show_newest", "updated_at")
+    list_filter = (ModelTeamFilter, TaskFilter)
+    search_fields = ("name", "description", "tag_rows__name")
+    search_help_text = _("Search names, descriptions and tags")
+    ordering = ("name_key",)
+    empty_title = _("No models yet")
+    empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
+        newest = ModelVersion.objects.filter(model=OuterRef("pk")).order_by("-sort_key")
+        production = Alias.objects.filter(model=OuterRef("pk"), name=PRODUCTION)
+        return selectors.models_visible(principal_of(request)).annotate(
+            newest_version=Subquery(newest.values("version")[:1]),
+            newest_state=Subquery(newest.values("state")[:1]),
+            production_version=Subquery(production.values("version__version")[:1]),
+        )
+
+    @display(description=_("name"), ordering="name_key")
+    def show_name(self, model: RegisteredModel) -> str:
+        return model_link(model.name)
+
+    @display(description=_("team"), ordering="team__name")
+    def show_team(self, model: RegisteredModel) -> str:
+        shared = badge(_("shared"), "info") if model.shared else ""
+        return format_html("{} {}", model.team.name, shared)
+
+    @display(description=_("production"), empty_value="–")
+    def show_production(self, model: Any) -> str | None:
+        version = model.production_version
+        return version and version_link(model.name, version)
+
+    @display(description=_("newest version"), empty_value="–")
+    def show_newest(self, model: Any) -> str | None:
+        if not model.newest_version:
+            return None
+        link = version_link(model.name, model.newest_version)
+        return format_html("{} {}", link, state_badge(model.newest_state))
+
+
+@admin.register(ModelVersion, site=site)
+class VersionList(PublishesMixin, ListAdmin):
+    route = "versions"
+    list_display = (
+        "show_version",
+        "show_model",
+        "show_state",
+        "show_format",
+        "show_size",
+        "created_by",
+        "created_at",
+    )
+    list_filter = (StateFilter, FormatFilter, VersionTeamFilter)
+    search_fields = ("model__name", "version", "description", "architecture")
+    search_help_text = _("Search models, versions and architectures")
+    ordering = ("-created_at", "-pk")
+    empty_title = _("No versions yet")
+    empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
+        visible = selectors.versions_visible(principal_of(request))
+        return visible.defer("labels", "report", "signature").annotate(
+            name_of_model=F("model__name")
+        )
+
+    @display(description=_("version"), ordering="sort_key")
+    def show_version(self, version: Any) -> str:
+        return version_link(version.name_of_model, version.version)
+
+    @display(description=_("model"), ordering="model__name_key")
+    def show_model(self, version: Any) -> str:
+        return model_link(version.name_of_model)
+
+    @display(description=_("state"), ordering="state")
+    def show_state(self, version: ModelVersion) -> str:
+        reason = version.reason
+        if not reason:
+            return state_badge(version.state)
+        markup = '{}<span class="hub-reason-short" title="{}">{}</span>'
+        return format_html(markup, state_badge(version.state), reason, reason)
+
+    @display(description=_("format"), ordering="format", empty_value="–")
+    def show_format(self, version: ModelVersion) -> str:
+        parts = (version.get_format_display(), version.architecture)
+        return " · ".join(part for part in parts if part)
+
+    @display(description=_("size"), ordering="size")
+    def show_size(self, version: ModelVersion) -> str:
+        return size(version.size)

@@ -1,0 +1,70 @@
+"""The command lines of the roles, and the two processes that make a hub on one machine."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from aihub.env import Env
+from ops.launch.child import Role
+
+# The administrator's password is the launcher's business alone.
+_HIDDEN = frozenset({"AIHUB_ADMIN_PASSWORD"})
+
+
+def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role]:
+    """The server and the worker of the hub that `env` describes."""
+    return (
+        _role("server", "all", server_command(env), env, environ),
+        _role("worker", "worker", worker_command(env), env, environ),
+    )
+
+
+def server_command(env: Env) -> tuple[str, ...]:
+    """The ASGI application: `infer`, or `all` where it serves web too."""
+    return (
+        *(sys.executable, "-m", "uvicorn", "aihub.asgi:application"),
+        *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT)),
+        *("--loop", "uvloop", "--http", "httptools"),
+        *("--no-access-log", "--timeout-graceful-shutdown", "20"),
+    )
+
+
+def web_command(env: Env) -> tuple[str, ...]:
+    """Django over WSGI; a slow upload holds one of its threads."""
+    return (
+        *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+        *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT), "--no-ws"),
+        *("--workers", "1", "--blocking-threads", "32", "aihub.wsgi:application"),
+    )
+
+
+def worker_command(env: Env) -> tuple[str, ...]:
+    return (
+        *(sys.executable, "-m", "celery", "-A", "aihub", "worker"),
+        *("--loglevel", "WARNING", "-Q", "celery", "-P", "prefork"),
+        *("--concurrency", str(env.AIHUB_WORKER_PROCESSES), "--hostname", "worker@%h"),
+    )
+
+
+def log_path(home: Path, name: str) -> Path:
+    return home / "logs" / f"{name}.log"
+
+
+def _role(
+    name: str, aihub_role: str, command: tuple[str, ...], env: Env, environ: Mapping[str, str]
+) -> Role:
+    return Role(
+        name=name,
+        command=command,
+        environ=_child_environ(env, environ) | {"AIHUB_ROLE": aihub_role},
+        log=log_path(env.AIHUB_HOME, name),
+    )
+
+
+def _child_environ(env: Env, environ: Mapping[str, str]) -> dict[str, str]:
+    """The launcher's environment, with paths that hold in any folder."""
+    kept = {name: value for name, value in environ.items() if name not in _HIDDEN}
+    kept["AIHUB_HOME"] = str(env.AIHUB_HOME)
+    if env.AIHUB_MODELS_FILE:
+        kept["AIHUB_MODELS_FILE"] = str(env.AIHUB_MODELS_FILE)
+    return kept

@@ -1,0 +1,84 @@
+"""`/api/v1/models/…`: registered models."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Count, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from aihub.access import Action
+from aihub.api import caller, validated
+from registry import selectors
+from registry.api.serializers import ModelChanges, ModelInput, ModelOutput
+from registry.models import RegisteredModel
+from registry.models.registered import Task
+from registry.services.models import model_create, model_delete, model_update
+
+
+class ModelFilter(django_filters.FilterSet):
+    team = django_filters.CharFilter("team__name")
+    task = django_filters.ChoiceFilter(choices=Task.choices)
+    tag = django_filters.CharFilter("tag_rows__name")
+
+    class Meta:
+        model = RegisteredModel
+        fields = ("team", "task", "tag")
+
+
+class ModelListView(generics.ListAPIView[RegisteredModel]):
+    """Models that the caller may read; create one."""
+
+    serializer_class = ModelOutput
+    filter_backends = (DjangoFilterBackend, SearchFilter, OrderingFilter)
+    filterset_class = ModelFilter
+    search_fields = ("name", "description", "tag_rows__name")
+    ordering_fields = ("name", "created_at", "updated_at")
+    ordering = ("name_key",)
+    queryset = RegisteredModel.objects.none()
+
+    def get_queryset(self) -> QuerySet[RegisteredModel]:
+        models = selectors.models_visible(caller(self.request))
+        return models.annotate(version_count=Count("versions", distinct=True)).prefetch_related(
+            "aliases__version"
+        )
+
+    @extend_schema(request=ModelInput, responses={201: ModelOutput})
+    def post(self, request: Request) -> Response:
+        data = validated(ModelInput, request.data)
+        team = selectors.team_get(data.pop("team"))
+        model = model_create(principal=caller(request), team=team, **data)
+        return Response(ModelOutput(model).data, status=201)
+
+
+class ModelView(APIView):
+    """One model."""
+
+    @extend_schema(responses=ModelOutput)
+    def get(self, request: Request, name: str) -> Response:
+        model = selectors.model_get(caller(request), name)
+        return Response(_represent(model))
+
+    @extend_schema(request=ModelChanges, responses=ModelOutput)
+    def patch(self, request: Request, name: str) -> Response:
+        model = selectors.model_get(caller(request), name, Action.PUBLISH)
+        changes = validated(ModelChanges, request.data)
+        model_update(model, principal=caller(request), changes=changes)
+        return Response(_represent(selectors.model_get(caller(request), name, Action.PUBLISH)))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        model = selectors.model_get(caller(request), name, Action.DELETE)
+        model_delete(model, principal=caller(request))
+        return Response(status=204)
+
+
+def _represent(model: RegisteredModel) -> Any:
+    model.version_count = model.versions.count()  # type: ignore[attr-defined]
+    return ModelOutput(model).data
+

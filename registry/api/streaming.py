@@ -1,0 +1,90 @@
+"""Multipart uploads that go to storage as they arrive: one chunk in memory at a time."""
+
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, StopFutureHandlers
+from django.http import HttpRequest
+
+from aihub.problems import N_, Problem
+from registry.models import Upload
+from registry.refusals import Refused
+from registry.services.uploads import Staging, upload_begin, upload_discard
+from registry.storage import CHUNK
+
+MODEL_FIELD = "file"
+LABELS_FIELD = "labels"
+LABELS_MAX = 4 * 1024 * 1024
+
+
+class StagedFile(UploadedFile):
+    """A model file that is in storage already."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(file=ContentFile(b""), name=upload.filename, size=upload.size)
+        self.upload = upload
+
+
+class StagingUploadHandler(FileUploadHandler):
+    """Streams `file` fields to storage, keeps a `labels` field in memory, refuses others.
+
+    Whoever installs it calls `discard()` for what no version came to own.
+    """
+
+    chunk_size = CHUNK
+
+    def __init__(self, request: HttpRequest, created_by: str = "") -> None:
+        super().__init__(request)
+        self.created_by = created_by
+        self.uploads: list[Upload] = []
+        self._staging: Staging | None = None
+        self._labels: bytearray | None = None
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        if self.field_name == MODEL_FIELD:
+            self._staging = upload_begin(
+                filename=self.file_name or "", created_by=self.created_by
+            )
+            self.uploads.append(self._staging.upload)
+        elif self.field_name == LABELS_FIELD:
+            self._labels = bytearray()
+        else:
+            raise Problem(
+                400,
+                N_("There is no file field “%(field)s”; send model files as “file”."),
+                field=str(self.field_name)[:80],
+            )
+        raise StopFutureHandlers
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        if self._staging:
+            self._staging.write(raw_data)
+        elif self._labels is not None:
+            self._labels += raw_data
+            if len(self._labels) > LABELS_MAX:
+                raise Problem(413, N_("The labels file is larger than 4 MiB."))
+
+    def file_complete(self, file_size: int) -> UploadedFile | None:
+        if self._staging:
+            staging, self._staging = self._staging, None
+            _finish(staging)
+            return StagedFile(staging.upload)
+        content, self._labels = bytes(self._labels or b""), None
+        return UploadedFile(file=ContentFile(content), name=self.file_name, size=len(content))
+
+    def discard(self) -> None:
+        """Remove every staged file that belongs to no version."""
+        if self._staging:
+            self._staging.abort()
+        for upload in self.uploads:
+            if not upload.version_files.exists():
+                upload_discard(upload)
+
+
+def _finish(staging: Staging) -> None:
+    try:
+        staging.finish()
+    except Refused as refused:
+        raise Problem(422, refused.message, **refused.values) from None

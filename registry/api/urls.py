@@ -1,0 +1,16 @@
+"""The registry's part of `/api/v1/`."""
+
+from django.urls import path
+
+from registry.api.aliases import AliasView
+from registry.api.models import ModelListView, ModelView
+from registry.api.versions import VersionDownloadView, VersionListView, VersionView
+
+urlpatterns = [
+    path("models/", ModelListView.as_view()),
+    path("models/<str:name>/", ModelView.as_view()),
+    path("models/<str:name>/versions/", VersionListView.as_view()),
+    path("models/<str:name>/versions/<str:version>/", VersionView.as_view()),
+    path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
+    path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
+]

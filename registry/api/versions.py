@@ -1,0 +1,150 @@
+"""`/api/v1/models/{name}/versions/…`: publish, read, edit, delete, download."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from aihub.access import Action, Principal
+from aihub.api import caller, validated
+from aihub.problems import N_, Problem
+from registry import selectors
+from registry.api.serializers import (
+    NAME,
+    VersionChanges,
+    VersionInput,
+    VersionOutput,
+    VersionSummary,
+)
+from registry.api.streaming import StagingUploadHandler
+from registry.models import ModelVersion, RegisteredModel, VersionFile
+from registry.services.models import denied, model_ensure
+from registry.services.versions import (
+    Publication,
+    version_create,
+    version_delete,
+    version_update,
+)
+from registry.storage import blob_storage
+
+
+class VersionListView(generics.ListAPIView[ModelVersion]):
+    """Versions of a model, the newest semantic version first; publish one."""
+
+    serializer_class = VersionSummary
+    parser_classes = (MultiPartParser,)
+    queryset = ModelVersion.objects.none()
+
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        model = selectors.model_get(caller(self.request), self.kwargs["name"])
+        return selectors.with_details(model.versions.order_by("-sort_key").defer("labels"))
+
+    @extend_schema(
+        request={"multipart/form-data": VersionInput}, responses={202: VersionOutput}
+    )
+    def post(self, request: Request, name: str) -> Response:
+        principal = caller(request)
+        _check_may_publish(principal, name)
+        handler = StagingUploadHandler(request._request, created_by=principal.name)
+        request._request.upload_handlers = [handler]
+        try:
+            version = _publish(request, name, principal)
+        finally:
+            handler.discard()
+        return Response(_represent(version), status=202)
+
+
+class VersionView(APIView):
+    """One version."""
+
+    @extend_schema(responses=VersionOutput)
+    def get(self, request: Request, name: str, version: str) -> Response:
+        found = selectors.version_get(caller(request), name, version)
+        return Response(VersionOutput(found).data)
+
+    @extend_schema(request=VersionChanges, responses=VersionOutput)
+    def patch(self, request: Request, name: str, version: str) -> Response:
+        found = selectors.version_get(caller(request), name, version, Action.PUBLISH)
+        changes = validated(VersionChanges, request.data)
+        version_update(found, principal=caller(request), changes=changes)
+        return Response(VersionOutput(found).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str, version: str) -> Response:
+        found = selectors.version_get(caller(request), name, version, Action.DELETE)
+        version_delete(found, principal=caller(request))
+        return Response(status=204)
+
+
+class VersionDownloadView(APIView):
+    """The bytes of one file of a version."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("path", description="Which file, where there are several.")
+        ],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, name: str, version: str) -> FileResponse:
+        found = selectors.version_get(caller(request), name, version)
+        file = _file_of(found, request.query_params.get("path"))
+        if file.blob is None:
+            raise Problem(409, N_("This file is still being processed."))
+        content = blob_storage().reader(file.blob.ref.key)
+        response = FileResponse(
+            content,
+            as_attachment=True,
+            filename=file.path,
+            content_type="application/octet-stream",
+        )
+        response["Content-Length"] = str(file.blob.size)
+        response["ETag"] = f'"{file.blob.sha256}"'
+        return response
+
+
+def _check_may_publish(principal: Principal, name: str) -> None:
+    """Refuse before a body is read: unseen is 404, unpermitted 403, a bad name 400."""
+    if not NAME.fullmatch(name):
+        raise Problem(400, N_("“%(name)s” cannot be the name of a model."), name=name[:80])
+    if RegisteredModel.objects.filter(name_key=name.lower()).exists():
+        selectors.model_get(principal, name, Action.PUBLISH)
+
+
+def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
+    data = validated(VersionInput, request.data)
+    team = selectors.team_get(data.pop("team"))
+    model = model_ensure(principal=principal, name=name, team=team, task=data.pop("task", None))
+    if not principal.may(Action.PUBLISH, model):
+        raise denied(Action.PUBLISH, model.team)
+    publication = Publication(
+        version=data.pop("version"),
+        files=[file.upload for file in data.pop("file")],
+        fields=data,
+    )
+    return version_create(principal=principal, model=model, publication=publication)
+
+
+def _represent(version: ModelVersion) -> Any:
+    full = selectors.with_details(ModelVersion.objects.filter(pk=version.pk)).get()
+    return VersionOutput(full).data
+
+
+def _file_of(version: ModelVersion, path: str | None) -> VersionFile:
+    files = list(version.files.all())
+    if path is None and len(files) > 1:
+        raise Problem(
+            400,
+            N_("This version has several files; add ?path= with one of: %(paths)s."),
+            paths=", ".join(file.path for file in files),
+        )
+    for file in files:
+        if path in (None, file.path):
+            return file
+    raise Problem(404, N_("This version has no file “%(path)s”."), path=str(path)[:200])

@@ -1,0 +1,23 @@
+"""The registry app: teams, models, versions, aliases, blobs, and their processing."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class RegistryConfig(AppConfig):
+    name = "registry"
+    verbose_name = _("Registry")
+
+    def ready(self) -> None:
+        from registry import models
+        from registry.models.revision import revision_follow
+        from registry.processing import pipeline
+
+        revision_follow(
+            models.Team,
+            models.Membership,
+            models.RegisteredModel,
+            models.ModelVersion,
+            models.Alias,
+        )
+        pipeline.register()

@@ -1,0 +1,24 @@
+"""The registry's tables."""
+
+from registry.models.aliases import Alias
+from registry.models.blobs import Blob, Upload
+from registry.models.jobs import Job, WorkerHeartbeat
+from registry.models.registered import ModelTag, RegisteredModel
+from registry.models.revision import Revision
+from registry.models.teams import Membership, Team
+from registry.models.versions import ModelVersion, VersionFile
+
+__all__ = [
+    "Alias",
+    "Blob",
+    "Job",
+    "Membership",
+    "ModelTag",
+    "ModelVersion",
+    "RegisteredModel",
+    "Revision",
+    "Team",
+    "Upload",
+    "VersionFile",
+    "WorkerHeartbeat",
+]

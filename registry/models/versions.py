@@ -1,0 +1,112 @@
+"""Model versions and their files."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext, gettext_lazy as _
+
+from registry.models.blobs import Blob, Upload
+from registry.models.registered import RegisteredModel
+
+
+class State(models.TextChoices):
+    UPLOADING = "uploading", _("uploading")
+    PROCESSING = "processing", _("processing")
+    READY = "ready", _("ready")
+    REJECTED = "rejected", _("rejected")
+
+
+class Format(models.TextChoices):
+    STATE_DICT = "state_dict", _("PyTorch state_dict")
+    SAFETENSORS = "safetensors", "safetensors"
+    ONNX = "onnx", "ONNX"
+
+
+class ModelVersion(models.Model):
+    """One published version; once `ready`, its files never change.
+
+    `version_key` is the normalised version, unique in its model; `sort_key` orders versions
+    semantically as plain text (see `registry.semver`). `reason` is kept as a message and its
+    values, so that everyone reads it in their own language.
+    """
+
+    model = models.ForeignKey(
+        RegisteredModel, on_delete=models.CASCADE, related_name="versions", verbose_name=_("model")
+    )
+    version = models.CharField(_("version"), max_length=64)
+    version_key = models.CharField(max_length=64, editable=False)
+    sort_key = models.CharField(max_length=255, editable=False)
+    state = models.CharField(
+        _("state"), max_length=16, choices=State.choices, default=State.UPLOADING, db_index=True
+    )
+    reason_message = models.TextField(blank=True, editable=False)
+    reason_values = models.JSONField(default=dict, blank=True, editable=False)
+
+    format = models.CharField(_("format"), max_length=32, choices=Format.choices, blank=True)
+    architecture = models.CharField(_("architecture"), max_length=100, blank=True)
+    architecture_options = models.JSONField(_("options"), default=dict, blank=True)
+    num_classes = models.PositiveIntegerField(_("classes"), null=True, blank=True)
+    labels = models.JSONField(_("labels"), default=list, blank=True)
+    preprocessing = models.JSONField(_("preprocessing"), default=dict, blank=True)
+
+    description = models.TextField(_("description"), blank=True)
+    metrics = models.JSONField(_("metrics"), default=dict, blank=True)
+    source = models.JSONField(_("source"), default=dict, blank=True)
+
+    signature = models.JSONField(_("signature"), default=dict, blank=True, editable=False)
+    parameter_count = models.BigIntegerField(_("parameters"), null=True, editable=False)
+    size = models.BigIntegerField(_("size"), default=0, editable=False)
+    steps = models.JSONField(_("steps"), default=list, blank=True, editable=False)
+    report = models.JSONField(_("report"), default=list, blank=True, editable=False)
+
+    alias_when_ready = models.CharField(max_length=64, blank=True, editable=False)
+    created_by = models.CharField(_("created by"), max_length=150, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    ready_at = models.DateTimeField(_("ready at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("model", "-sort_key")
+        constraints = [
+            models.UniqueConstraint(fields=("model", "version_key"), name="version_unique"),
+        ]
+        indexes = [models.Index(fields=("model", "sort_key"), name="version_order")]
+        verbose_name = _("version")
+        verbose_name_plural = _("versions")
+
+    def __str__(self) -> str:
+        return f"{self.model.name}/{self.version}"
+
+    @property
+    def reason(self) -> str:
+        """Why the version is rejected, in the reader's language; empty when it is not."""
+        if not self.reason_message:
+            return ""
+        message = gettext(self.reason_message)
+        return message % self.reason_values if self.reason_values else message
+
+    def set_reason(self, message: str, values: dict[str, Any]) -> None:
+        self.reason_message, self.reason_values = message, values
+
+
+class VersionFile(models.Model):
+    """A file of a version under its own path: an upload until it is hashed, then a blob."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=200)
+    size = models.BigIntegerField()
+    upload = models.ForeignKey(
+        Upload, null=True, blank=True, on_delete=models.PROTECT, related_name="version_files"
+    )
+    blob = models.ForeignKey(
+        Blob, null=True, blank=True, on_delete=models.PROTECT, related_name="version_files"
+    )
+
+    class Meta:
+        ordering = ("path",)
+        constraints = [
+            models.UniqueConstraint(fields=("version", "path"), name="version_file_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,76 @@
+"""The registry's own steps: sums, format, safety."""
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from registry import scanning
+from registry.models import Blob, VersionFile
+from registry.processing.steps import Context
+from registry.refusals import N_, Refused
+from registry.storage import BlobRef, blob_storage, hash_content
+
+LABEL_FILES = ("labels.txt", "labels.json")
+
+
+def checksum(context: Context) -> None:
+    """Hash every upload and make it a blob; the same content is kept once."""
+    files = list(context.version.files.select_related("upload", "blob"))
+    total = sum(file.size for file in files) or 1
+    done = 0
+    for file in files:
+        if file.blob is None:
+            _become_blob(file, lambda size, before=done: context.progress((before + size) / total))
+        done += file.size
+    context.version.size = sum(file.size for file in files)
+
+
+def identify(context: Context) -> None:
+    """Find the format by content; a format that the owner declared must be the real one."""
+    found = scanning.identify(context.paths[main_file(context)])
+    declared = context.version.format
+    if declared and declared != found:
+        raise Refused(
+            N_("The file was declared as %(declared)s, but it is %(found)s."),
+            declared=declared,
+            found=found,
+        )
+    context.version.format = found
+
+
+def scan(context: Context) -> None:
+    """Refuse what could run code or claims more than it holds; keep the findings."""
+    main = main_file(context)
+    siblings = {path: local for path, local in context.paths.items() if path != main}
+    report = scanning.scan(context.paths[main], context.version.format, siblings=siblings)
+    context.version.report = [{"file": main, **f.as_dict()} for f in report.findings]
+
+
+def main_file(context: Context) -> str:
+    """The path of the weights: the largest file that is no labels file."""
+    sizes = {path: local.stat().st_size for path, local in context.paths.items()}
+    candidates = [path for path in sizes if path not in LABEL_FILES]
+    if not candidates:
+        raise Refused(N_("There is no model file among the files of this version."))
+    return max(candidates, key=lambda path: (path.endswith(".onnx"), sizes[path], path))
+
+
+def _become_blob(file: VersionFile, progress: Callable[[int], None]) -> None:
+    storage, upload = blob_storage(), file.upload
+    if upload is None:
+        raise Refused(N_("The content of %(file)s was lost."), file=file.path)
+    ref = BlobRef(*hash_content(storage.reader(upload.key), progress))
+    if Blob.objects.filter(md5=ref.md5).exclude(sha256=ref.sha256).exists():
+        raise Refused(
+            N_("%(file)s has the MD5 sum of another file but not its content."), file=file.path
+        )
+    if not storage.has(ref.key, ref.size):
+        storage.adopt(upload.key, ref.key)
+    with transaction.atomic():
+        blob, _ = Blob.objects.get_or_create(
+            sha256=ref.sha256, defaults={"md5": ref.md5, "size": ref.size}
+        )
+        file.blob, file.upload, file.size = blob, None, ref.size
+        file.save(update_fields=["blob", "upload", "size"])
+    storage.discard(upload.key)
+    upload.delete()

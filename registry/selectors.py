@@ -1,0 +1,111 @@
+"""Reads: what a principal may see, found by name."""
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from aihub.access import Action, Principal
+from aihub.problems import N_, Problem
+from registry import semver
+from registry.models import Alias, ModelVersion, RegisteredModel, Team
+from registry.refusals import Refused
+from registry.services.models import denied
+
+
+def models_visible(principal: Principal) -> QuerySet[RegisteredModel]:
+    """The models that a principal may read."""
+    models = RegisteredModel.objects.select_related("team").prefetch_related("tag_rows")
+    scope = principal.scope
+    if scope and Action.READ not in scope.actions:
+        return models.none()
+    if scope and scope.models:
+        models = models.filter(name_key__in=scope.models)
+    if principal.is_admin:
+        return models
+    own = Q(team_id__in=principal.roles)
+    return models.filter(own if scope else own | Q(shared=True))
+
+
+def versions_visible(principal: Principal) -> QuerySet[ModelVersion]:
+    """The versions of the models that a principal may read."""
+    models = models_visible(principal).order_by().values("pk")
+    return ModelVersion.objects.filter(model__in=models).select_related("model__team")
+
+
+def model_get(principal: Principal, name: str, action: Action = Action.READ) -> RegisteredModel:
+    """A model by name: `Problem` 404 where it is not to be seen, 403 without the right."""
+    found = (
+        RegisteredModel.objects.select_related("team")
+        .prefetch_related("tag_rows")
+        .filter(name_key=name.lower())
+        .first()
+    )
+    if found is None or not _sees(principal, found):
+        raise Problem(404, N_("There is no model “%(name)s”."), name=name[:100])
+    if not principal.may(action, found):
+        raise denied(action, found.team)
+    return found
+
+
+def version_get(
+    principal: Principal, name: str, version: str, action: Action = Action.READ
+) -> ModelVersion:
+    """A version of a model by name; errors as in `model_get`."""
+    model = model_get(principal, name, action)
+    found = (
+        model.versions.select_related("model__team")
+        .prefetch_related("files__blob", "aliases")
+        .filter(version_key=_version_key(version))
+        .first()
+    )
+    if found is None:
+        raise version_missing(model.name, version)
+    return found
+
+
+def version_of(model: RegisteredModel, version: str) -> ModelVersion:
+    """A version of a model that the caller has already got."""
+    found = model.versions.filter(version_key=_version_key(version)).first()
+    if found is None:
+        raise version_missing(model.name, version)
+    return found
+
+
+def version_missing(model: str, version: str) -> Problem:
+    return Problem(
+        404,
+        N_("“%(model)s” has no version “%(version)s”."),
+        model=model,
+        version=version[:80],
+    )
+
+
+def alias_get(model: RegisteredModel, name: str) -> Alias:
+    found = model.aliases.select_related("version", "model").filter(name=name).first()
+    if found is None:
+        raise Problem(
+            404, N_("“%(model)s” has no alias “%(alias)s”."), model=model.name, alias=name[:80]
+        )
+    return found
+
+
+def team_get(name: str) -> Team:
+    found = Team.objects.filter(name=name).first()
+    if found is None:
+        raise Problem(400, N_("There is no team “%(team)s”."), team=name[:80])
+    return found
+
+
+def with_details(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
+    """Versions with what their representation needs, in a constant number of queries."""
+    aliases = Prefetch("aliases", queryset=Alias.objects.order_by("name"))
+    return versions.select_related("model__team").prefetch_related("files__blob", aliases)
+
+
+def _sees(principal: Principal, model: RegisteredModel) -> bool:
+    return any(principal.may(action, model) for action in Action)
+
+
+def _version_key(version: str) -> str:
+    try:
+        return semver.parse(version).key
+    except Refused:
+        return ""

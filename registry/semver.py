@@ -1,0 +1,66 @@
+"""Semantic versions, and a text key that orders them on any database.
+
+`sort_key` is lower-case hexadecimal text, so that every collation sorts it the same way.
+"""
+
+import re
+from dataclasses import dataclass
+
+from registry.refusals import N_, Refused
+
+MAX_LENGTH = 64
+_MAX_NUMBER = 2**32 - 1
+_NUMBER = r"(?:0|[1-9][0-9]{0,9})"
+_PATTERN = re.compile(
+    rf"[vV]?(?P<core>{_NUMBER}\.{_NUMBER}\.{_NUMBER})"
+    r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+_RELEASE = "f"  # after every pre-release of the same numbers
+_END, _NUMERIC, _TEXT = "0", "1", "2"  # fewer identifiers < numbers < words, as the standard says
+
+
+@dataclass(frozen=True, slots=True)
+class Semver:
+    """`text` as shown, `key` for uniqueness (lower case), `sort_key` for order."""
+
+    text: str
+    key: str
+    sort_key: str
+
+
+def parse(text: str) -> Semver:
+    """Read `1.2.0`, `v1.2.0` or `1.2.0-rc.1`; raise `Refused` for anything else."""
+    match = _PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if match is None:
+        raise _refused(text)
+    numbers = [int(part) for part in match["core"].split(".")]
+    identifiers = match["pre"].split(".") if match["pre"] else []
+    if any(number > _MAX_NUMBER for number in numbers) or any(map(_malformed, identifiers)):
+        raise _refused(text)
+    shown = text.lstrip("vV")
+    return Semver(shown, shown.lower(), _sort_key(numbers, identifiers))
+
+
+def _sort_key(numbers: list[int], identifiers: list[str]) -> str:
+    core = "".join(f"{number:08x}" for number in numbers)
+    if not identifiers:
+        return core + _RELEASE
+    return core + "".join(_identifier_key(word.lower()) for word in identifiers) + _END
+
+
+def _identifier_key(word: str) -> str:
+    if word.isdigit():
+        return f"{_NUMERIC}{int(word):08x}"
+    return f"{_TEXT}{word.encode().hex()}00"
+
+
+def _malformed(word: str) -> bool:
+    return word.isdigit() and (int(word) > _MAX_NUMBER or (len(word) > 1 and word[0] == "0"))
+
+
+def _refused(text: str) -> Refused:
+    return Refused(
+        N_("“%(version)s” is not a semantic version such as 1.2.0 or 2.0.0-rc.1."),
+        version=text[:80],
+    )

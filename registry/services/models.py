@@ -1,0 +1,107 @@
+"""Creating, editing and deleting registered models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from aihub.access import Action, Principal
+from aihub.events import Event, emit
+from aihub.problems import N_, Problem
+from registry.models import ModelTag, RegisteredModel, Team
+from registry.models.registered import Task
+from registry.services.versions import versions_remove
+
+
+def model_create(
+    *,
+    principal: Principal,
+    name: str,
+    team: Team,
+    tags: Sequence[str] = (),
+    **fields: Any,
+) -> RegisteredModel:
+    """Register a model; `Problem` 403 without the right, 409 where the name is taken."""
+    if not principal.may_create(team.pk, name):
+        raise denied(Action.PUBLISH, team)
+    try:
+        with transaction.atomic():
+            model = RegisteredModel.objects.create(
+                team=team,
+                name=name,
+                name_key=name.lower(),
+                created_by=principal.name,
+                **fields,
+            )
+            _set_tags(model, tags)
+            _emit("model.created", model, principal, team=team.name)
+    except IntegrityError:
+        raise Problem(409, N_("A model with the name “%(name)s” exists."), name=name) from None
+    return model
+
+
+def model_ensure(
+    *, principal: Principal, name: str, team: Team, task: str | None
+) -> RegisteredModel:
+    """The model of that name, created where there is none."""
+    found = RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
+    if found:
+        return found
+    try:
+        return model_create(
+            principal=principal, name=name, team=team, task=task or Task.IMAGE_CLASSIFICATION
+        )
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return RegisteredModel.objects.select_related("team").get(name_key=name.lower())
+
+
+def model_update(
+    model: RegisteredModel, *, principal: Principal, changes: Mapping[str, Any]
+) -> RegisteredModel:
+    """Change fields and tags of a model."""
+    fields = {name: value for name, value in changes.items() if name != "tags"}
+    with transaction.atomic():
+        for name, value in fields.items():
+            setattr(model, name, value)
+        model.save(update_fields=[*fields, "updated_at"])
+        if "tags" in changes:
+            _set_tags(model, changes["tags"])
+        _emit("model.updated", model, principal, changed=sorted(changes))
+    return model
+
+
+def model_delete(model: RegisteredModel, *, principal: Principal) -> None:
+    """Delete a model with all its versions; refused while an alias points at one of them."""
+    with transaction.atomic():
+        aliases = list(model.aliases.values_list("name", flat=True))
+        if aliases:
+            raise Problem(
+                409,
+                N_("“%(model)s” is in use by its aliases: %(aliases)s. Remove them first."),
+                model=model.name,
+                aliases=", ".join(aliases),
+            )
+        _emit("model.deleted", model, principal, versions=model.versions.count())
+        versions_remove(list(model.versions.select_related("model")))
+        model.delete()
+
+
+def denied(action: Action, team: Team) -> Problem:
+    """The 403 for a right that a principal does not hold in a team."""
+    return Problem(
+        403,
+        N_("You may not do this: it needs the right “%(action)s” in team “%(team)s”."),
+        action=action.value,
+        team=team.name,
+    )
+
+
+def _set_tags(model: RegisteredModel, tags: Sequence[str]) -> None:
+    model.tag_rows.all().delete()
+    ModelTag.objects.bulk_create(ModelTag(model=model, name=tag) for tag in sorted(set(tags)))
+
+
+def _emit(name: str, model: RegisteredModel, principal: Principal, **data: Any) -> None:
+    emit(Event(name, model.name, principal, team_id=model.team_id, data=data))

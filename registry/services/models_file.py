@@ -1,0 +1,91 @@
+"""Models declared in a YAML file, published at start where they are missing.
+
+    models:
+      - name: digits
+        version: 1.0.0
+        files: [digits.onnx]          # beside the YAML file, or absolute
+        task: tensor                  # any field of a version may follow
+        alias: production             # given once the version is ready
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aihub.events import SYSTEM
+from aihub.problems import N_, Problem
+from registry import selectors
+from registry.api.serializers import DeclaredVersion
+from registry.models import ModelVersion, Upload
+from registry.services.models import model_ensure
+from registry.services.uploads import upload_begin, upload_discard
+from registry.services.versions import Publication, version_create
+from registry.storage import CHUNK
+
+
+def publish_missing(path: Path) -> list[ModelVersion]:
+    """Publish what the file declares and the registry lacks; answers what was published.
+
+    Raises `Problem` 400 where the file does not fit; nothing is published then.
+    """
+    declared = [_checked(entry, path) for entry in _entries(path)]
+    return [version for entry in declared if (version := _publish(entry))]
+
+
+def _entries(path: Path) -> list[Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _wrong(path, str(error)) from None
+    entries = data.get("models") if isinstance(data, Mapping) else data
+    if not isinstance(entries, list):
+        raise _wrong(path, "it must hold a list under “models”")
+    return entries
+
+
+def _checked(entry: Any, path: Path) -> dict[str, Any]:
+    serializer = DeclaredVersion(data=entry)
+    if not serializer.is_valid():
+        raise _wrong(path, str(dict(serializer.errors)))
+    data = dict(serializer.validated_data)
+    data["files"] = [path.parent / file for file in data["files"]]
+    for file in data["files"]:
+        if not file.is_file():
+            raise _wrong(path, f"there is no file {file}")
+    return data
+
+
+def _publish(data: dict[str, Any]) -> ModelVersion | None:
+    team = selectors.team_get(data.pop("team"))
+    files = data.pop("files")
+    data["alias_when_ready"] = data.pop("alias", "")
+    model = model_ensure(
+        principal=SYSTEM, name=data.pop("name"), team=team, task=data.pop("task", None)
+    )
+    version = data.pop("version")
+    if model.versions.filter(version_key=version.key).exists():
+        return None
+    uploads = list(_stage(files))
+    try:
+        publication = Publication(version=version, files=uploads, fields=data)
+        return version_create(principal=SYSTEM, model=model, publication=publication)
+    except Exception:
+        for upload in uploads:
+            upload_discard(upload)
+        raise
+
+
+def _stage(files: list[Path]) -> Iterator[Upload]:
+    for file in files:
+        staging = upload_begin(filename=file.name, created_by=SYSTEM.name)
+        with file.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                staging.write(chunk)
+        staging.finish()
+        yield staging.upload
+
+
+def _wrong(path: Path, what: str) -> Problem:
+    return Problem(400, N_("%(path)s: %(what)s"), path=str(path), what=what)

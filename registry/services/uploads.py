@@ -1,0 +1,89 @@
+"""Staging: bytes on their way in, from the first chunk to a version that owns them."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO
+
+from django.db import transaction
+from django.utils import timezone
+
+from registry import scanning
+from registry.models import Upload
+from registry.storage import StorageUnavailable, blob_storage
+
+PEEK = 64 * 1024  # bytes kept from either end, to look at
+EXPIRES = timedelta(hours=24)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Staging:
+    """One file being written to storage; `head` and `tail` are its two ends."""
+
+    upload: Upload
+    file: IO[bytes]
+    head: bytes = b""
+    tail: bytes = b""
+    size: int = 0
+
+    def write(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        if len(self.head) < PEEK:
+            self.head += chunk[: PEEK - len(self.head)]
+        self.tail = (self.tail + chunk)[-PEEK:]
+        self.size += len(chunk)
+
+    def finish(self) -> None:
+        """Close the file and refuse what certainly is no model."""
+        self.file.close()
+        Upload.objects.filter(pk=self.upload.pk).update(size=self.size)
+        self.upload.size = self.size
+        scanning.peek(self.upload.filename, self.head, self.tail, self.size)
+
+    def abort(self) -> None:
+        """Stop writing; what was written is removed."""
+        try:
+            self.file.close()
+        except StorageUnavailable:
+            logger.warning("an aborted upload could not be closed", exc_info=True)
+
+
+def upload_begin(*, filename: str, created_by: str) -> Staging:
+    """Start to stage a file. The row comes first: bytes without one are found by nobody."""
+    upload = Upload.objects.create(
+        filename=clean_filename(filename),
+        created_by=created_by,
+        expires_at=timezone.now() + EXPIRES,
+    )
+    return Staging(upload, blob_storage().writer(upload.key))
+
+
+def upload_discard(upload: Upload) -> None:
+    """Remove a staged file; where storage is away the sweep does it later."""
+    try:
+        blob_storage().discard(upload.key)
+    except StorageUnavailable:
+        logger.warning("%s stays until it expires", upload.key)
+        return
+    upload.delete()
+
+
+def uploads_sweep() -> int:
+    """Remove staged files that expired without becoming part of a version."""
+    expired = Upload.objects.filter(expires_at__lt=timezone.now(), version_files=None)
+    count = 0
+    for upload in expired[:1000]:
+        with transaction.atomic():
+            upload_discard(upload)
+        count += 1
+    return count
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a client's file name, whatever its system, cut to 200 characters."""
+    base = PurePosixPath(PureWindowsPath(name).name).name
+    printable = "".join(letter for letter in base if letter.isprintable())
+    return printable.strip(" .")[-200:] or "file"

@@ -1,0 +1,131 @@
+"""Publishing, editing and deleting versions."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from aihub.access import Principal
+from aihub.db import retry_deadlocks
+from aihub.events import Event, emit
+from aihub.problems import N_, Problem
+from registry.models import Job, ModelVersion, RegisteredModel, Upload, VersionFile
+from registry.models.versions import State
+from registry.processing import jobs, pipeline, steps
+from registry.semver import Semver
+from registry.tasks import hint
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a new version is made of; the fields are those of `ModelVersion`."""
+
+    version: Semver
+    files: Sequence[Upload]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@retry_deadlocks
+def version_create(
+    *, principal: Principal, model: RegisteredModel, publication: Publication
+) -> ModelVersion:
+    """Publish a version and enqueue its processing, all or nothing.
+
+    Raises `Problem` 409 where the version exists; a rejected one is replaced.
+    """
+    with transaction.atomic():
+        _remove_rejected(model, publication.version)
+        version = _insert(principal, model, publication)
+        for upload in publication.files:
+            VersionFile.objects.create(
+                version=version, path=upload.filename, size=upload.size, upload=upload
+            )
+        jobs.enqueue(pipeline.KIND, version.pk)
+        _emit("version.created", version, principal, files=len(publication.files))
+        transaction.on_commit(send_hint)
+    return version
+
+
+def version_update(
+    version: ModelVersion, *, principal: Principal, changes: Mapping[str, Any]
+) -> ModelVersion:
+    """Change what may change of a version: its description, metrics and source."""
+    with transaction.atomic():
+        for name, value in changes.items():
+            setattr(version, name, value)
+        version.save(update_fields=[*changes, "updated_at"])
+        _emit("version.updated", version, principal, changed=sorted(changes))
+    return version
+
+
+def version_delete(version: ModelVersion, *, principal: Principal) -> None:
+    """Delete a version that no alias points at."""
+    with transaction.atomic():
+        aliases = list(version.aliases.values_list("name", flat=True))
+        if aliases:
+            raise Problem(
+                409,
+                N_("Version %(version)s is in use by the aliases: %(aliases)s. Move them first."),
+                version=version.version,
+                aliases=", ".join(aliases),
+            )
+        _emit("version.deleted", version, principal)
+        versions_remove([version])
+
+
+def versions_remove(versions: Sequence[ModelVersion]) -> None:
+    """Delete rows of versions with their jobs; uploads not yet processed expire at once."""
+    ids = [version.pk for version in versions]
+    Job.objects.filter(kind=pipeline.KIND, subject_id__in=ids).delete()
+    Upload.objects.filter(version_files__version__in=ids).update(expires_at=timezone.now())
+    for version in versions:
+        version.delete()
+
+
+def send_hint() -> None:
+    """Tell the workers; where the broker is away they look by themselves."""
+    try:
+        hint()
+    except (BrokerError, OSError):
+        logger.warning("the broker does not answer; workers will find the job", exc_info=True)
+
+
+def _remove_rejected(model: RegisteredModel, version: Semver) -> None:
+    rejected = model.versions.filter(version_key=version.key, state=State.REJECTED)
+    versions_remove(list(rejected))
+
+
+def _insert(
+    principal: Principal, model: RegisteredModel, publication: Publication
+) -> ModelVersion:
+    version = publication.version
+    try:
+        with transaction.atomic():
+            return ModelVersion.objects.create(
+                model=model,
+                version=version.text,
+                version_key=version.key,
+                sort_key=version.sort_key,
+                state=State.PROCESSING,
+                steps=steps.pending(),
+                size=sum(upload.size for upload in publication.files),
+                created_by=principal.name,
+                **publication.fields,
+            )
+    except IntegrityError:
+        raise Problem(
+            409,
+            N_("Version %(version)s of “%(model)s” exists and never changes; publish another."),
+            version=version.text,
+            model=model.name,
+        ) from None
+
+
+def _emit(name: str, version: ModelVersion, principal: Principal, **data: Any) -> None:
+    emit(Event(name, str(version), principal, team_id=version.model.team_id, data=data))

@@ -1,0 +1,223 @@
+"""Where content is kept: a folder or an S3 bucket, behind one small interface.
+
+Content is written once under a key and never changed. Errors of the store surface as
+`StorageUnavailable`, whatever library raised them.
+"""
+
+import errno
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+from storages.backends.s3 import S3Storage
+
+from aihub.problems import N_, Problem
+
+CHUNK = 1024 * 1024
+_COPY = TransferConfig(multipart_threshold=1024**3, multipart_chunksize=512 * CHUNK)
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class StorageUnavailable(Problem):
+    """The store does not answer, or is full; the same call may go through later."""
+
+    def __init__(self, message: str = N_("The file storage does not answer.")) -> None:
+        super().__init__(503, message, headers={"Retry-After": "10"})
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Content by its sums (hexadecimal) and size (bytes)."""
+
+    sha256: str
+    md5: str
+    size: int
+
+    @property
+    def key(self) -> str:
+        return blob_key(self.md5)
+
+
+def blob_key(md5: str) -> str:
+    """Where content is kept; the layout of a DVC remote."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+class BlobStorage(Protocol):
+    """What the hub asks of a store."""
+
+    def writer(self, key: str) -> IO[bytes]:
+        """A file to write new content to; it is there once closed."""
+
+    def reader(self, key: str) -> Iterator[bytes]:
+        """The content in chunks of at most 1 MiB; FileNotFoundError where there is none."""
+
+    def discard(self, key: str) -> None:
+        """Remove content; no error where there is none."""
+
+    def adopt(self, source: str, key: str) -> None:
+        """Put the content of `source` under `key` too, in one step."""
+
+    def has(self, key: str, size: int) -> bool:
+        """Whether `key` is there in that size."""
+
+    def local(self, ref: BlobRef) -> Path:
+        """A local file that holds the content, verified."""
+
+
+def blob_storage() -> BlobStorage:
+    """The store that the settings name."""
+    return cast(BlobStorage, storages["blobs"])
+
+
+def local_blob(ref: BlobRef) -> Path:
+    """A local, verified file with the content of `ref`."""
+    return blob_storage().local(ref)
+
+
+class LocalBlobStorage(FileSystemStorage):
+    """Content in a folder."""
+
+    def writer(self, key: str) -> IO[bytes]:
+        path = Path(self.path(key))
+        with _errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+
+    def reader(self, key: str) -> Iterator[bytes]:
+        with Path(self.path(key)).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def discard(self, key: str) -> None:
+        with _errors():
+            Path(self.path(key)).unlink(missing_ok=True)
+
+    def adopt(self, source: str, key: str) -> None:
+        target = Path(self.path(key))
+        with _errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.hardlink_to(self.path(source))
+            target.chmod(0o400)
+
+    def has(self, key: str, size: int) -> bool:
+        path = Path(self.path(key))
+        return path.is_file() and path.stat().st_size == size
+
+    def local(self, ref: BlobRef) -> Path:
+        path = Path(self.path(ref.key))
+        if not self.has(ref.key, ref.size):
+            raise StorageUnavailable(N_("A file of this version is missing from the storage."))
+        return path
+
+
+class S3BlobStorage(S3Storage):  # type: ignore[misc]
+    """Content in a bucket of any S3 server."""
+
+    def writer(self, key: str) -> IO[bytes]:
+        return cast(IO[bytes], _S3Writer(self, key))
+
+    def reader(self, key: str) -> Iterator[bytes]:
+        with _errors():
+            body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
+            yield from body.iter_chunks(CHUNK)
+
+    def discard(self, key: str) -> None:
+        with _errors():
+            self._client.delete_object(Bucket=self.bucket_name, Key=key)
+
+    def adopt(self, source: str, key: str) -> None:
+        with _errors():
+            self._client.copy(
+                {"Bucket": self.bucket_name, "Key": source}, self.bucket_name, key, Config=_COPY
+            )
+
+    def has(self, key: str, size: int) -> bool:
+        with _errors():
+            try:
+                head = self._client.head_object(Bucket=self.bucket_name, Key=key)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return False
+                raise
+        return bool(head["ContentLength"] == size)
+
+    def local(self, ref: BlobRef) -> Path:
+        path: Path = settings.HOME / "cache" / "blobs" / ref.sha256[:2] / ref.sha256
+        if not (path.is_file() and path.stat().st_size == ref.size):
+            _fetch(self.reader(ref.key), path, ref)
+        return path
+
+    @property
+    def _client(self) -> Any:
+        return self.connection.meta.client
+
+
+class _S3Writer:
+    """A streaming multipart upload; nothing is there until it is closed."""
+
+    def __init__(self, storage: S3BlobStorage, key: str) -> None:
+        self._file = storage.open(key, "wb")
+
+    def write(self, data: bytes) -> int:
+        with _errors():
+            return int(self._file.write(data))
+
+    def close(self) -> None:
+        with _errors():
+            self._file.close()
+
+
+def _fetch(chunks: Iterator[bytes], path: Path, ref: BlobRef) -> None:
+    """Download into `path` in one step, so that no process ever sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _errors(), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        partial = Path(file.name)
+        try:
+            digest = hashlib.sha256()
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+            if digest.hexdigest() != ref.sha256:
+                raise StorageUnavailable(
+                    N_("A file of this version was changed in the storage: its sum is wrong.")
+                )
+            file.flush()
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turn a store's errors into `StorageUnavailable`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StorageUnavailable from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageUnavailable(N_("The file storage is full.")) from error
+        raise
+
+
+def hash_content(
+    chunks: Iterator[bytes], progress: Callable[[int], None]
+) -> tuple[str, str, int]:
+    """Read content to its end: SHA-256, MD5 (not for security) and size."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    for chunk in chunks:
+        sha256.update(chunk)
+        md5.update(chunk)
+        size += len(chunk)
+        progress(size)
+    return sha256.hexdigest(), md5.hexdigest(), size

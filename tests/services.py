@@ -1,0 +1,189 @@
+"""Private MariaDB, Redis and S3 servers: real ones, on free ports, gone with the session."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import MySQLdb
+import pytest
+from mirakuru import TCPExecutor
+from mirakuru.exceptions import ExecutorError
+
+from aihub.env import BASE_DIR
+from ops.launch.child import tail, tethered
+from tests.ports import free_ports
+
+STARTS_WITHIN = 60  # seconds, for one service on a busy machine
+S3_KEY, S3_SECRET = "tests", "tests-secret-key"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the servers listen, and how to make a place of one's own in each."""
+
+    mysql_port: int
+    redis_port: int
+    s3_port: int
+
+    def environ(self, who: str, number: int) -> dict[str, str]:
+        """The variables of a hub with its own database, bucket and Redis numbers, all made."""
+        self.make_database(f"aihub_{who}")
+        self.make_bucket(f"aihub-{who}")
+        redis = f"redis://127.0.0.1:{self.redis_port}"
+        return {
+            "DATABASE_URL": f"mysql://root@127.0.0.1:{self.mysql_port}/aihub_{who}",
+            "AIHUB_BROKER_URL": f"{redis}/{2 * number}",
+            "AIHUB_CACHE_URL": f"{redis}/{2 * number + 1}",
+            "AIHUB_S3_ENDPOINT": f"http://127.0.0.1:{self.s3_port}",
+            "AIHUB_S3_ACCESS_KEY": S3_KEY,
+            "AIHUB_S3_SECRET_KEY": S3_SECRET,
+            "AIHUB_S3_BUCKET": f"aihub-{who}",
+        }
+
+    def make_database(self, name: str) -> None:
+        connection = MySQLdb.connect(host="127.0.0.1", port=self.mysql_port, user="root")
+        try:
+            connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        finally:
+            connection.close()
+
+    def make_bucket(self, name: str) -> None:
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{self.s3_port}",
+            aws_access_key_id=S3_KEY,
+            aws_secret_access_key=S3_SECRET,
+            region_name="us-east-1",
+        )
+        s3.create_bucket(Bucket=name)
+        s3.close()
+
+
+@contextmanager
+def running_services(folder: Path) -> Iterator[Services]:
+    """Start all three in `folder`, and stop them."""
+    with ExitStack() as stack:
+        services = Services(*free_ports(3))
+        for start in (
+            _mariadb(folder / "mariadb", services.mysql_port),
+            _redis(folder / "redis", services.redis_port),
+            _s3(folder / "s3", services.s3_port),
+        ):
+            stack.enter_context(start)
+        yield services
+
+
+@contextmanager
+def _running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[None]:
+    """Run a server while the block lasts; its log is shown if it does not start."""
+    log = folder / "log"
+    with log.open("wb") as output:
+        executor = TCPExecutor(
+            tethered(command),
+            cwd=str(BASE_DIR),
+            host="127.0.0.1",
+            port=port,
+            timeout=STARTS_WITHIN,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            expected_returncode=0,
+        )
+        try:
+            executor.start()
+        except ExecutorError as error:
+            said = "\n".join(tail(log, lines=40))
+            raise pytest.UsageError(f"{command[0]} did not start: {error!r}\n{said}") from error
+        try:
+            yield
+        finally:
+            executor.stop()
+
+
+def _mariadb(folder: Path, port: int) -> AbstractContextManager[None]:
+    data = folder / "data"
+    data.mkdir(parents=True)
+    install = (
+        *(_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}"),
+        *("--auth-root-authentication-method=normal", "--skip-test-db", *_as_root()),
+    )
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise pytest.UsageError(f"mariadb-install-db failed:\n{done.stdout}\n{done.stderr}")
+    command = (
+        *(_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}"),
+        *(f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"),
+        *("--bind-address=127.0.0.1", "--character-set-server=utf8mb4", "--skip-log-bin"),
+        *("--innodb-flush-log-at-trx-commit=2", *_as_root()),
+    )
+    return _running(command, folder, port)
+
+
+def _redis(folder: Path, port: int) -> AbstractContextManager[None]:
+    folder.mkdir()
+    command = (
+        *(_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1"),
+        *("--dir", str(folder), "--save", "", "--appendonly", "no"),
+    )
+    return _running(command, folder, port)
+
+
+@contextmanager
+def _s3(folder: Path, port: int) -> Iterator[None]:
+    data = folder / "data"
+    data.mkdir(parents=True)
+    config = folder / "identities.json"
+    config.write_text(json.dumps(_identities()))
+    parts = ("master", "volume", "filer", "admin")
+    ports = [port, *free_ports(2 * len(parts) + 1)]
+    listen = [f"-s3.port={port}", f"-s3.port.grpc={ports[1]}"]
+    for number, part in enumerate(parts, start=1):
+        listen += [
+            f"-{part}.port={ports[2 * number]}",
+            f"-{part}.port.grpc={ports[2 * number + 1]}",
+        ]
+    command = (
+        *(_program("weed"), "-logtostderr=true", "mini", f"-dir={data}"),
+        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listen),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}"),
+        *("-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
+        "-s3.autoCreateBucket=false",
+    )
+    try:
+        with _running(command, folder, port):
+            yield
+    finally:
+        _remove_sockets(ports)
+
+
+def _remove_sockets(ports: list[int]) -> None:
+    """The server leaves its Unix sockets in /tmp, whatever TMPDIR says."""
+    for port in ports:
+        for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            left.unlink(missing_ok=True)
+
+
+def _identities() -> dict[str, object]:
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    keys = [{"accessKey": S3_KEY, "secretKey": S3_SECRET}]
+    return {"identities": [{"name": "tests", "credentials": keys, "actions": actions}]}
+
+
+def _program(name: str) -> str:
+    """The path of a program; Debian keeps some servers outside a user's PATH."""
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
+    path = shutil.which(name, path=folders)
+    if not path:
+        raise pytest.UsageError(f"{name} is not installed; see tests/packages.txt")
+    return path
+
+
+def _as_root() -> tuple[str, ...]:
+    return ("--user=root",) if os.geteuid() == 0 else ()
