@@ -6,8 +6,8 @@ from typing import Any, cast
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
-from django.utils.translation import gettext
-from rest_framework import exceptions, pagination
+from django.utils.translation import gettext, gettext_lazy as _
+from rest_framework import exceptions, pagination, parsers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -28,9 +28,19 @@ class Pagination(pagination.PageNumberPagination):
     max_page_size = 200
 
 
+class JSONParser(parsers.JSONParser):
+    """JSON whose nesting Python can follow."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError:
+            raise exceptions.ParseError(_("The JSON is nested too deep.")) from None
+
+
 def caller(request: Request) -> Principal:
     """Who calls; views that allow anonymous callers must not ask."""
-    return cast(Principal, request.user.principal)
+    return cast(Principal, cast(Any, request.user).principal)
 
 
 def validated(serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
@@ -81,9 +91,7 @@ def _as_problem(error: Exception) -> Problem | None:
             return Problem(400, N_("The connection broke before the whole body had come."))
         case OperationalError() | InterfaceError():
             logger.error("the database failed", exc_info=error)
-            return Problem(
-                503, N_("The database does not answer."), headers={"Retry-After": "5"}
-            )
+            return Problem(503, N_("The database does not answer."), headers={"Retry-After": "5"})
     return None
 
 
@@ -110,5 +118,3 @@ def _flatten(detail: Any, field: str = "") -> Any:
             yield from _flatten(value, field)
     else:
         yield {"field": field, "detail": str(detail)}
-
-

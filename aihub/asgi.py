@@ -131,4 +131,5 @@ def compose(role: str) -> App:
     return app
 
 
+logs.adopt("uvicorn", "uvicorn.error", "uvicorn.access")
 application = compose(settings.ENV.AIHUB_ROLE)

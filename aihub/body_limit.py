@@ -1,5 +1,6 @@
 """Refuse a body that is too large by its announced length, before a byte of it is read."""
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -7,10 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext
 
 from aihub import problems, request_context
-from aihub.env import MIB
 from aihub.problems import N_, Problem
-
-DEFAULT_MAX = 4 * MIB
 
 
 class BodyLimitMiddleware:
@@ -26,15 +24,17 @@ class BodyLimitMiddleware:
 
 def body_limit(path: str) -> int:
     """How many bytes a body sent to `path` may have."""
-    publishes = path.startswith("/api/v1/models/") and path.endswith("/versions/")
-    return settings.ENV.AIHUB_MULTIPART_MAX if publishes else DEFAULT_MAX
+    for pattern, limit in settings.BODY_MAX_AT.items():
+        if re.fullmatch(pattern, path):
+            return int(limit)
+    return int(settings.BODY_MAX)
 
 
 def _problem_with(request: HttpRequest) -> Problem | None:
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         return Problem(411, N_("Send the body's length in a Content-Length header."))
     length, limit = request.headers.get("Content-Length") or "0", body_limit(request.path)
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         return Problem(400, N_("The Content-Length header is not a number."))
     if int(length) > limit:
         return Problem(

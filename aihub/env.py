@@ -95,9 +95,7 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_BROKER_URL=source.text(
             "AIHUB_BROKER_URL", "", check=_check_url("redis", "rediss", "filesystem")
         ),
-        AIHUB_CACHE_URL=source.text(
-            "AIHUB_CACHE_URL", "", check=_check_url("redis", "rediss")
-        ),
+        AIHUB_CACHE_URL=source.text("AIHUB_CACHE_URL", "", check=_check_url("redis", "rediss")),
         AIHUB_S3_ENDPOINT=s3,
         AIHUB_S3_PUBLIC_ENDPOINT=source.text(
             "AIHUB_S3_PUBLIC_ENDPOINT", s3, check=_check_url("http", "https")
@@ -223,6 +221,6 @@ class _Source:
 
     def _wrong(self, name: str, wanted: str) -> ImproperlyConfigured:
         shown: Any = "…" if "SECRET" in name or "PASSWORD" in name else self.environ.get(name)
-        if "URL" in name:
-            shown = "…" if "@" in str(shown) else shown
+        if "@" in str(shown):  # a URL with a password in it
+            shown = "…"
         return ImproperlyConfigured(f"{name}={shown} does not fit: it must be {wanted}.")

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
+from django.utils.translation.trans_real import (
+    get_supported_language_variant,
+    parse_accept_lang_header,
+)
 
 
 @functools.lru_cache(maxsize=256)

@@ -44,6 +44,13 @@ def configure(*, level: str, role: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def adopt(*names: str) -> None:
+    """Let records of loggers that came with handlers of their own go through ours instead."""
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+
+
 def leave_the_loop() -> None:
     """From now on format and write records in a thread of their own, not on the caller's."""
     root = logging.getLogger()

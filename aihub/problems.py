@@ -11,7 +11,7 @@ from typing import Any
 CONTENT_TYPE = "application/problem+json"
 
 
-def N_(message: str) -> str:
+def N_(message: str) -> str:  # noqa: N802 - what xgettext looks for
     """Mark a message for translation without translating it here."""
     return message
 
@@ -27,7 +27,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
-        **values: object,
+        **values: Any,
     ) -> None:
         super().__init__(message % values if values else message)
         self.status = status

@@ -20,7 +20,8 @@ class RequestContext:
     address: str = ""
 
 
-_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+_NONE = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=_NONE)
 
 
 def current() -> RequestContext:
@@ -59,8 +60,9 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         context = _context_of(request.META)
-        with use(context.request_id, context.address):
-            response = self.get_response(request)
+        # Not reset afterwards: Django logs what it answered once every middleware is done.
+        _current.set(context)
+        response = self.get_response(request)
         response[HEADER] = context.request_id
         return response
 

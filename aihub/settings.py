@@ -18,7 +18,7 @@ HOME = ENV.AIHUB_HOME
 DEBUG = ENV.AIHUB_DEBUG
 SECRET_KEY = ENV.AIHUB_SECRET_KEY or env.kept_secret(HOME / "secret-key")
 ALLOWED_HOSTS = list(ENV.AIHUB_ALLOWED_HOSTS) or ["localhost", "127.0.0.1", "[::1]"]
-if not ENV.AIHUB_ALLOWED_HOSTS and ENV.AIHUB_HOST not in ("", "0.0.0.0", "::"):
+if not ENV.AIHUB_ALLOWED_HOSTS and ENV.AIHUB_HOST not in ("0.0.0.0", "::"):  # noqa: S104
     ALLOWED_HOSTS.append(ENV.AIHUB_HOST)
 CSRF_TRUSTED_ORIGINS = list(ENV.AIHUB_TRUSTED_ORIGINS)
 
@@ -145,6 +145,8 @@ def _storages() -> dict[str, Any]:
 STORAGES = _storages()
 MEDIA_ROOT = HOME / "media"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+BODY_MAX = 4 * env.MIB
+BODY_MAX_AT = {r"/api/v1/models/[^/]+/versions/": ENV.AIHUB_MULTIPART_MAX}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
@@ -189,7 +191,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "aihub.api.Pagination",
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["aihub.api.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "aihub.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -205,7 +207,6 @@ SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": SECRET_KEY,
     "ISSUER": "aihub",
-    "UPDATE_LAST_LOGIN": True,
 }
 
 SPECTACULAR_SETTINGS = {
@@ -223,10 +224,13 @@ SPECTACULAR_SETTINGS = {
         "inference.openapi.add_prediction",
         "aihub.openapi.add_problems",
     ],
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "VersionState": "registry.models.versions.State",
+        "StepState": ["pending", "running", "done", "failed"],
+    },
 }
 
-CELERY_BROKER_URL = ENV.AIHUB_BROKER_URL or "filesystem://"
+CELERY_BROKER_URL = ENV.AIHUB_BROKER_URL or "filesystem://localhost"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

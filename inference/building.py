@@ -24,13 +24,14 @@ _MAX_OPTION_VALUES = 1000
 _MAX_OPTION_DEPTH = 4
 _MAX_OPTION_NUMBER = 1_000_000
 _MAX_OPTION_TEXT = 100
+_MAX_RANGE = 4096
 _RESERVED = ("weights", "weights_backbone", "progress", "num_classes", "pretrained")
 
 
 def outline(architecture: Architecture, num_classes: int, options: Mapping[str, Any]) -> Shapes:
     """Names and shapes of the weights that this architecture has; Refused for unfit options."""
     _check_options(options)
-    with _bounded_modules(), torch.device("meta"), _RealRanges():
+    with _bounded_modules(), torch.device("meta"), _RealNumbers():
         module = _built(architecture, num_classes, options)
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
@@ -84,14 +85,18 @@ def _is_plain(value: object) -> bool:
     return False
 
 
-class _RealRanges(TorchFunctionMode):
-    """Keeps short `torch.arange`s off the meta device: RegNet computes its widths with them."""
+class _RealNumbers(TorchFunctionMode):
+    """Keeps short rows of numbers off the meta device: RegNet computes its widths with them."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func is torch.arange and all(abs(arg) <= 4096 for arg in args):
+        if func is torch.tensor or (func is torch.arange and all(map(_is_short, args))):
             kwargs["device"] = "cpu"
         return func(*args, **kwargs)
+
+
+def _is_short(bound: object) -> bool:
+    return isinstance(bound, int | float) and abs(bound) <= _MAX_RANGE
 
 
 @contextmanager

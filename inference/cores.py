@@ -16,7 +16,7 @@ def threads(configured: int) -> int:
 def available_cores(v2: Path = _CGROUP_V2, v1: Path = _CGROUP_V1) -> int:
     """Cores of the affinity mask, within the container's quota; at least one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, math.ceil(_quota(v2, v1))))
+    return max(1, math.ceil(min(cores or 1, _quota(v2, v1))))
 
 
 def _quota(v2: Path, v1: Path) -> float:

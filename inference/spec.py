@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from inference.signature import Signature
+from registry.files import main_of
 from registry.preprocessing import Preprocessing
 
 IMAGE_CLASSIFICATION = "image-classification"
-LABEL_FILES = frozenset({"labels.txt", "labels.json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,8 @@ class ModelSpec:
 
     @property
     def main_file(self) -> str:
-        """The path of the weights: `.onnx` before other names, else the largest.
-
-        The scan judges the same file (`registry.processing.builtin.main_file`).
-        """
-        candidates = [file for file in self.files if file.path not in LABEL_FILES]
-        return max(candidates, key=lambda f: (f.path.endswith(".onnx"), f.size, f.path)).path
+        """The path of the weights, the same that the scan judged."""
+        return main_of({file.path: file.size for file in self.files}) or ""
 
     def label(self, index: int) -> str:
         """What class `index` is called; its number where the owner named none."""

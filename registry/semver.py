@@ -51,7 +51,8 @@ def _sort_key(numbers: list[int], identifiers: list[str]) -> str:
 
 def _identifier_key(word: str) -> str:
     if word.isdigit():
-        return f"{_NUMERIC}{int(word):08x}"
+        digits = f"{int(word):x}"
+        return f"{_NUMERIC}{len(digits)}{digits}"
     return f"{_TEXT}{word.encode().hex()}00"
 
 

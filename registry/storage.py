@@ -120,7 +120,7 @@ class LocalBlobStorage(FileSystemStorage):
         return path
 
 
-class S3BlobStorage(S3Storage):  # type: ignore[misc]
+class S3BlobStorage(S3Storage):
     """Content in a bucket of any S3 server."""
 
     def writer(self, key: str) -> IO[bytes]:
@@ -210,9 +210,7 @@ def _errors() -> Iterator[None]:
         raise
 
 
-def hash_content(
-    chunks: Iterator[bytes], progress: Callable[[int], None]
-) -> tuple[str, str, int]:
+def hash_content(chunks: Iterator[bytes], progress: Callable[[int], None]) -> tuple[str, str, int]:
     """Read content to its end: SHA-256, MD5 (not for security) and size."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     for chunk in chunks:

@@ -22,7 +22,7 @@ async def batch_of(
     field: str,
     workers: ThreadPoolExecutor,
 ) -> Tensor:
-    """[N, C, H, W] of N encoded images (texts are base64); Problem 422 names each that cannot be read."""
+    """[N, C, H, W] of N images (texts are base64); Problem 422 names each that is unreadable."""
     loop = asyncio.get_running_loop()
     tasks = [loop.run_in_executor(workers, _read, image, preprocessing, pixels) for image in images]
     read_images = await asyncio.gather(*tasks)

@@ -22,7 +22,7 @@ class AuditFilter(django_filters.FilterSet):
 
 class AuditOutput(serializers.ModelSerializer[AuditEvent]):
     team = serializers.CharField(source="team.name", default=None, allow_null=True)
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
     class Meta:
         model = AuditEvent

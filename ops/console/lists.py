@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 
@@ -23,6 +24,11 @@ class ListAdmin(ModelAdmin):
     show_full_result_count = False
     empty_title: Any = ""
     empty_text: Any = ""
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list alone: what it shows has pages of its own."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return True

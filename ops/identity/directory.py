@@ -110,9 +110,7 @@ def _key_record(key: ApiKey) -> KeyRecord:
         actions=frozenset(Action(action) for action in key.actions),
         models=frozenset(name.lower() for name in key.model_names),
     )
-    principal = Principal(
-        f"key:{key.prefix}", key.name, {key.team_id: _KEY_ROLE}, scope=scope
-    )
+    principal = Principal(f"key:{key.prefix}", key.name, {key.team_id: _KEY_ROLE}, scope=scope)
     expires_at = key.expires_at.timestamp() if key.expires_at else None
     return KeyRecord(key.pk, principal, expires_at)
 

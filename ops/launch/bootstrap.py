@@ -6,8 +6,11 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.core.management import call_command
+from django.utils.translation import gettext
 
 from aihub.env import Env, kept_secret
+from aihub.problems import Problem
+from ops.launch.preflight import CannotStart
 from registry.models.teams import DEFAULT_TEAM, Team
 from registry.services.models_file import publish_missing
 
@@ -30,8 +33,15 @@ def prepare(env: Env) -> Administrator:
     Team.objects.get_or_create(name=DEFAULT_TEAM)
     administrator = administrator_ensure(env)
     if env.AIHUB_MODELS_FILE:
-        publish_missing(env.AIHUB_MODELS_FILE)
+        _publish_declared(env.AIHUB_MODELS_FILE)
     return administrator
+
+
+def _publish_declared(path: Path) -> None:
+    try:
+        publish_missing(path)
+    except Problem as problem:
+        raise CannotStart(f"AIHUB_MODELS_FILE: {problem.detail(gettext)}") from problem
 
 
 def password_path(home: Path) -> Path:

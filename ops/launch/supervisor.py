@@ -81,7 +81,7 @@ class Supervisor:
             self._console.warn(f"The {name} failed; the end of {watched.role.log}:")
             self._console.quote(child.last_lines())
         if watched.failures >= TRIES and not watched.was_steady:
-            raise CannotStart(f"The {name} does not start; its log is {watched.role.log}.")
+            raise CannotStart(f"The {name} fails again and again; its log is {watched.role.log}.")
         self._console.warn(f"The {name} ended ({_how(code)}); starting it again in {delay:g} s.")
 
     def _stop_all(self) -> None:

@@ -81,4 +81,3 @@ class ModelView(APIView):
 def _represent(model: RegisteredModel) -> Any:
     model.version_count = model.versions.count()  # type: ignore[attr-defined]
     return ModelOutput(model).data
-

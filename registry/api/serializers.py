@@ -20,6 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?", re.ASCII)
 ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 MAX_CLASSES = 1_000_000
 JSON_MAX = 1024 * 1024
+JSON_DEPTH = 20  # MariaDB takes no JSON that is deeper than 32
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -27,7 +28,9 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if hasattr(data, "keys"):
-            unknown = sorted(set(data.keys()) - set(self.fields) - {"csrfmiddlewaretoken"})
+            unknown = sorted(
+                {str(name) for name in data} - set(self.fields) - {"csrfmiddlewaretoken"}
+            )
             if unknown:
                 raise serializers.ValidationError({name: _("No such field.") for name in unknown})
         return super().to_internal_value(data)
@@ -54,29 +57,39 @@ class ModelNameField(TextField):
         return name
 
 
+class AliasNameField(TextField):
+    default_error_messages = {
+        "name": _("An alias is 1 to 64 of a-z, 0-9, “_”, “-”, a letter first.")
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if not ALIAS.fullmatch(name):
+            self.fail("name")
+        return name
+
+
 class VersionField(TextField):
     def to_internal_value(self, data: Any) -> Any:
         return _refusable(semver.parse, super().to_internal_value(data))
 
 
-class PlainJSONField(serializers.JSONField):
-    """JSON of one type, sent as JSON or as text in a form; no NaN, no deep nesting."""
-
-    def __init__(self, kind: type, **kwargs: Any) -> None:
-        self.kind = kind
-        super().__init__(**kwargs)
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class ObjectField(serializers.JSONField):
+    """A JSON object, sent as JSON or as text in a form; no NaN, no deep nesting."""
 
     def to_internal_value(self, data: Any) -> Any:
         if getattr(data, "is_json_string", False) and len(data) > JSON_MAX:
             raise serializers.ValidationError(_("Longer than 1 MiB."))
         try:
             value = super().to_internal_value(data)
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise serializers.ValidationError(_("Not valid JSON.")) from None
-        if not isinstance(value, self.kind):
-            names = {dict: _("a JSON object"), list: _("a JSON list")}
-            raise serializers.ValidationError(_("Must be %(kind)s.") % {"kind": names[self.kind]})
+        if not isinstance(value, dict):
+            raise serializers.ValidationError(_("Must be a JSON object."))
+        if _is_deep(value, JSON_DEPTH):
+            raise serializers.ValidationError(_("Nested too deep."))
         return value
 
 
@@ -89,7 +102,7 @@ class LabelsField(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> list[str]:
         labels = _labels_of(_text_of(data)) if not isinstance(data, list) else data
-        if not all(isinstance(label, str) and 0 < len(label) <= 200 for label in labels):
+        if not all(map(_is_label, labels)):
             raise serializers.ValidationError(_("Each label must be text of 1 to 200 characters."))
         if len(labels) > MAX_CLASSES:
             raise serializers.ValidationError(_("Too many labels."))
@@ -111,7 +124,7 @@ class LabelsField(serializers.Field[Any, Any, Any, Any]):
         },
     }
 )
-class PreprocessingField(PlainJSONField):
+class PreprocessingField(ObjectField):
     def to_internal_value(self, data: Any) -> Any:
         value = super().to_internal_value(data)
         return _refusable(preprocessing.Preprocessing.parse, value).as_json() if value else {}
@@ -181,13 +194,13 @@ class VersionFields(StrictSerializer):
     task = serializers.ChoiceField(Task.choices, required=False)
     format = serializers.ChoiceField(Format.choices, required=False)
     architecture = TextField(required=False, allow_blank=True, max_length=100)
-    options = PlainJSONField(dict, required=False)
+    options = ObjectField(required=False)
     num_classes = serializers.IntegerField(required=False, min_value=1, max_value=MAX_CLASSES)
     labels = LabelsField(required=False)
-    preprocessing = PreprocessingField(dict, required=False)
+    preprocessing = PreprocessingField(required=False)
     description = TextField(required=False, allow_blank=True, max_length=10_000)
-    metrics = PlainJSONField(dict, required=False)
-    source = PlainJSONField(dict, required=False)
+    metrics = ObjectField(required=False)
+    source = ObjectField(required=False)  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         classes, labels = attrs.get("num_classes"), attrs.get("labels")
@@ -220,13 +233,13 @@ class DeclaredVersion(VersionFields):
 
     name = ModelNameField(max_length=100)
     files = serializers.ListField(child=TextField(max_length=1000), min_length=1, max_length=50)
-    alias = serializers.RegexField(ALIAS, required=False)
+    alias = AliasNameField(required=False)
 
 
 class VersionChanges(StrictSerializer):
     description = TextField(required=False, allow_blank=True, max_length=10_000)
-    metrics = PlainJSONField(dict, required=False)
-    source = PlainJSONField(dict, required=False)
+    metrics = ObjectField(required=False)
+    source = ObjectField(required=False)  # type: ignore[assignment]
 
 
 class FileOutput(serializers.Serializer[Any]):
@@ -250,7 +263,6 @@ class FindingOutput(serializers.Serializer[Any]):
     message = serializers.SerializerMethodField()
 
     def get_message(self, finding: dict[str, Any]) -> str:
-
 
         values = finding.get("values")
         message = gettext(str(finding["message"]))
@@ -298,7 +310,7 @@ class VersionOutput(VersionSummary):
     labels = serializers.ListField(child=serializers.CharField())
     preprocessing = serializers.DictField()
     metrics = serializers.DictField()
-    source = serializers.DictField()
+    source = serializers.DictField()  # type: ignore[assignment]
     signature = serializers.DictField()
     report = FindingOutput(many=True)
     variants = serializers.SerializerMethodField()
@@ -342,8 +354,6 @@ def _refusable(parse: Any, value: Any) -> Any:
     try:
         return parse(value)
     except Refused as refused:
-
-
         message = gettext(refused.message)
         raise serializers.ValidationError(
             message % refused.values if refused.values else message
@@ -361,11 +371,27 @@ def _text_of(data: Any) -> str:
     raise serializers.ValidationError(_("Must be a JSON list, or a file."))
 
 
+def _is_deep(value: Any, most: int) -> bool:
+    """Whether lists and objects lie within each other more than `most` times."""
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_is_deep(child, most - 1) for child in children)
+
+
+def _is_label(value: Any) -> bool:
+    if not (isinstance(value, str) and 0 < len(value) <= 200):
+        return False
+    return "\0" not in value and value.encode(errors="replace").decode() == value
+
+
 def _labels_of(text: str) -> list[Any]:
-    if not text.lstrip().startswith("["):
+    if not text.lstrip().startswith(("[", "{")):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
         labels = json.loads(text)
     except (ValueError, RecursionError):
         raise serializers.ValidationError(_("Not valid JSON.")) from None
-    return labels if isinstance(labels, list) else []
+    if not isinstance(labels, list):
+        raise serializers.ValidationError(_("Must be a JSON list, or a file."))
+    return labels

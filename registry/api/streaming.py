@@ -9,7 +9,6 @@ from django.http import HttpRequest
 
 from aihub.problems import N_, Problem
 from registry.models import Upload
-from registry.refusals import Refused
 from registry.services.uploads import Staging, upload_begin, upload_discard
 from registry.storage import CHUNK
 
@@ -21,9 +20,15 @@ LABELS_MAX = 4 * 1024 * 1024
 class StagedFile(UploadedFile):
     """A model file that is in storage already."""
 
-    def __init__(self, upload: Upload) -> None:
-        super().__init__(file=ContentFile(b""), name=upload.filename, size=upload.size)
-        self.upload = upload
+    def __init__(self, staging: Staging) -> None:
+        self.staging = staging
+        super().__init__(
+            file=ContentFile(b""), name=staging.upload.filename, size=staging.upload.size
+        )
+
+    @property
+    def upload(self) -> Upload:
+        return self.staging.upload
 
 
 class StagingUploadHandler(FileUploadHandler):
@@ -44,9 +49,7 @@ class StagingUploadHandler(FileUploadHandler):
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
         if self.field_name == MODEL_FIELD:
-            self._staging = upload_begin(
-                filename=self.file_name or "", created_by=self.created_by
-            )
+            self._staging = upload_begin(filename=self.file_name or "", created_by=self.created_by)
             self.uploads.append(self._staging.upload)
         elif self.field_name == LABELS_FIELD:
             self._labels = bytearray()
@@ -69,8 +72,8 @@ class StagingUploadHandler(FileUploadHandler):
     def file_complete(self, file_size: int) -> UploadedFile | None:
         if self._staging:
             staging, self._staging = self._staging, None
-            _finish(staging)
-            return StagedFile(staging.upload)
+            staging.finish()
+            return StagedFile(staging)
         content, self._labels = bytes(self._labels or b""), None
         return UploadedFile(file=ContentFile(content), name=self.file_name, size=len(content))
 
@@ -81,10 +84,3 @@ class StagingUploadHandler(FileUploadHandler):
         for upload in self.uploads:
             if not upload.version_files.exists():
                 upload_discard(upload)
-
-
-def _finish(staging: Staging) -> None:
-    try:
-        staging.finish()
-    except Refused as refused:
-        raise Problem(422, refused.message, **refused.values) from None

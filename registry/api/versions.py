@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
@@ -26,13 +27,14 @@ from registry.api.serializers import (
 from registry.api.streaming import StagingUploadHandler
 from registry.models import ModelVersion, RegisteredModel, VersionFile
 from registry.services.models import denied, model_ensure
+from registry.services.uploads import uploads_peek
 from registry.services.versions import (
     Publication,
     version_create,
     version_delete,
     version_update,
 )
-from registry.storage import blob_storage
+from registry.storage import BlobRef, blob_storage
 
 
 class VersionListView(generics.ListAPIView[ModelVersion]):
@@ -46,9 +48,7 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
         model = selectors.model_get(caller(self.request), self.kwargs["name"])
         return selectors.with_details(model.versions.order_by("-sort_key").defer("labels"))
 
-    @extend_schema(
-        request={"multipart/form-data": VersionInput}, responses={202: VersionOutput}
-    )
+    @extend_schema(request={"multipart/form-data": VersionInput}, responses={202: VersionOutput})
     def post(self, request: Request, name: str) -> Response:
         principal = caller(request)
         _check_may_publish(principal, name)
@@ -87,26 +87,15 @@ class VersionDownloadView(APIView):
     """The bytes of one file of a version."""
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter("path", description="Which file, where there are several.")
-        ],
+        parameters=[OpenApiParameter("path", description="Which file, where there are several.")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, name: str, version: str) -> FileResponse:
+    def get(self, request: Request, name: str, version: str) -> StreamingHttpResponse:
         found = selectors.version_get(caller(request), name, version)
         file = _file_of(found, request.query_params.get("path"))
         if file.blob is None:
             raise Problem(409, N_("This file is still being processed."))
-        content = blob_storage().reader(file.blob.ref.key)
-        response = FileResponse(
-            content,
-            as_attachment=True,
-            filename=file.path,
-            content_type="application/octet-stream",
-        )
-        response["Content-Length"] = str(file.blob.size)
-        response["ETag"] = f'"{file.blob.sha256}"'
-        return response
+        return _attachment(file.path, file.blob.ref)
 
 
 def _check_may_publish(principal: Principal, name: str) -> None:
@@ -119,13 +108,15 @@ def _check_may_publish(principal: Principal, name: str) -> None:
 
 def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     data = validated(VersionInput, request.data)
+    files = data.pop("file")
+    uploads_peek([file.staging for file in files])
     team = selectors.team_get(data.pop("team"))
     model = model_ensure(principal=principal, name=name, team=team, task=data.pop("task", None))
     if not principal.may(Action.PUBLISH, model):
         raise denied(Action.PUBLISH, model.team)
     publication = Publication(
         version=data.pop("version"),
-        files=[file.upload for file in data.pop("file")],
+        files=[file.upload for file in files],
         fields=data,
     )
     return version_create(principal=principal, model=model, publication=publication)
@@ -134,6 +125,17 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
 def _represent(version: ModelVersion) -> Any:
     full = selectors.with_details(ModelVersion.objects.filter(pk=version.pk)).get()
     return VersionOutput(full).data
+
+
+def _attachment(name: str, ref: BlobRef) -> StreamingHttpResponse:
+    headers = {
+        "Content-Disposition": content_disposition_header(True, name) or "attachment",
+        "Content-Length": str(ref.size),
+        "ETag": f'"{ref.sha256}"',
+    }
+    return StreamingHttpResponse(
+        blob_storage().reader(ref.key), content_type="application/octet-stream", headers=headers
+    )
 
 
 def _file_of(version: ModelVersion, path: str | None) -> VersionFile:

@@ -5,23 +5,26 @@ from collections.abc import Callable
 from django.db import transaction
 
 from registry import scanning
+from registry.files import main_of
 from registry.models import Blob, VersionFile
 from registry.processing.steps import Context
 from registry.refusals import N_, Refused
 from registry.storage import BlobRef, blob_storage, hash_content
-
-LABEL_FILES = ("labels.txt", "labels.json")
 
 
 def checksum(context: Context) -> None:
     """Hash every upload and make it a blob; the same content is kept once."""
     files = list(context.version.files.select_related("upload", "blob"))
     total = sum(file.size for file in files) or 1
-    done = 0
+    before = 0
+
+    def progress(size: int) -> None:
+        context.progress((before + size) / total)
+
     for file in files:
         if file.blob is None:
-            _become_blob(file, lambda size, before=done: context.progress((before + size) / total))
-        done += file.size
+            _become_blob(file, progress)
+        before += file.size
     context.version.size = sum(file.size for file in files)
 
 
@@ -47,12 +50,11 @@ def scan(context: Context) -> None:
 
 
 def main_file(context: Context) -> str:
-    """The path of the weights: the largest file that is no labels file."""
-    sizes = {path: local.stat().st_size for path, local in context.paths.items()}
-    candidates = [path for path in sizes if path not in LABEL_FILES]
-    if not candidates:
+    """The path of the weights."""
+    main = main_of({path: local.stat().st_size for path, local in context.paths.items()})
+    if main is None:
         raise Refused(N_("There is no model file among the files of this version."))
-    return max(candidates, key=lambda path: (path.endswith(".onnx"), sizes[path], path))
+    return main
 
 
 def _become_blob(file: VersionFile, progress: Callable[[int], None]) -> None:

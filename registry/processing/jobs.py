@@ -70,9 +70,7 @@ class Lease:
         )
 
     def _held(self) -> QuerySet[Job]:
-        return Job.objects.filter(
-            pk=self.job_id, state=Job.States.RUNNING, lease_owner=self.owner
-        )
+        return Job.objects.filter(pk=self.job_id, state=Job.States.RUNNING, lease_owner=self.owner)
 
 
 def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:

@@ -52,9 +52,7 @@ def register() -> None:
 
 def process(lease: Lease) -> None:
     """Work on a claimed version until it is ready or rejected, or the lease is lost."""
-    version = (
-        ModelVersion.objects.select_related("model__team").filter(pk=lease.subject_id).first()
-    )
+    version = ModelVersion.objects.select_related("model__team").filter(pk=lease.subject_id).first()
     if version is None or version.state in (State.READY, State.REJECTED):
         lease.succeed()
         return
@@ -179,9 +177,7 @@ def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:
 
 def _emit(name: str, version: ModelVersion, **data: Any) -> None:
     events.emit(
-        events.Event(
-            name, str(version), events.SYSTEM, team_id=version.model.team_id, data=data
-        )
+        events.Event(name, str(version), events.SYSTEM, team_id=version.model.team_id, data=data)
     )
 
 

@@ -76,7 +76,7 @@ class Housekeeper(threading.Thread):
     look at the job table.
     """
 
-    def __init__(self, hint: Callable[[], None], sweep: Callable[[], None]) -> None:
+    def __init__(self, hint: Callable[[], None], sweep: Callable[[], object]) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self.hint = hint
         self.sweep = sweep

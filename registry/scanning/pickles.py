@@ -40,7 +40,7 @@ class Machine:
     """Runs one pickle; keeps the storages it named and the tensors it described.
 
     `id_rest` is what a storage's persistent id ends with: the older container has one value more,
-    which no torch of the last ten years fills.
+    meant for views of storages, which torch no longer writes.
     """
 
     def __init__(self, id_rest: Sequence[None] = ()) -> None:
@@ -147,7 +147,8 @@ class Machine:
     def _build(self, _: Any) -> None:
         """Only `_metadata` of a state_dict: any other attribute could hide a method."""
         state = self._stack.pop()
-        if set(state) - {"_metadata"} or not isinstance(self._stack[-1], OrderedDict):
+        is_metadata = isinstance(state, dict) and set(state) <= {"_metadata"}
+        if not is_metadata or not isinstance(self._stack[-1], OrderedDict):
             raise Refused(standins.DAMAGED)
 
     def _persistent(self, _: Any) -> None:
@@ -196,4 +197,7 @@ def _argument(name: str, stream: BinaryIO) -> Any:
     """An opcode's argument, as torch reads it: pickletools would undo escapes in global names."""
     if name in ("GLOBAL", "INST"):
         return ".".join(stream.readline()[:-1].decode() for _ in range(2))
-    return _READERS[name](stream) if name in _READERS else None
+    argument = _READERS[name](stream) if name in _READERS else None
+    if isinstance(argument, str):
+        argument.encode()  # half a surrogate pair could be kept nowhere
+    return argument

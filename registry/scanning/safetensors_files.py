@@ -110,6 +110,7 @@ def _parse(text: bytes) -> dict[str, Any]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
+        key.encode()  # half a surrogate pair could be kept nowhere
         if key in result:
             raise Refused(DOUBLED, tensor=key[:200])
         result[key] = value

@@ -5,12 +5,19 @@ nested tensors, `bytearray`, `set`): no served model needs it, and `bytearray(10
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from registry.refusals import N_, Refused
-from registry.scanning.tensors import DTYPES, DType, Storage, StoredTensor, are_sizes
+from registry.scanning.tensors import (
+    DTYPES,
+    MAX_DIMENSIONS,
+    DType,
+    Storage,
+    StoredTensor,
+    are_sizes,
+)
 
 CALLS_CODE = N_(
     "Loading this file would call %(name)s, which has no place among weights. Send only what "
@@ -58,10 +65,13 @@ class Constructor:
     build: Callable[..., Any]
 
 
-def _ordered_dict(pairs: Iterable[tuple[Any, Any]] = ()) -> OrderedDict[Any, Any]:
+def _ordered_dict(*pairs: list[Any]) -> OrderedDict[Any, Any]:
+    """Python 2 passed a list of pairs; it is used up, lest one long list become many dicts."""
     result: OrderedDict[Any, Any] = OrderedDict()
-    for key, value in pairs:
-        put(result, key, value)
+    for given in pairs:
+        for key, value in given:
+            put(result, key, value)
+        given.clear()
     return result
 
 
@@ -93,6 +103,8 @@ def _tensor_of(
 
 def _view(storage: object, offset: int, shape: Any, stride: Any, dtype: object) -> StoredTensor:
     if not isinstance(storage, Storage) or not isinstance(dtype, DType):
+        raise Refused(DAMAGED)
+    if max(len(shape), len(stride)) > MAX_DIMENSIONS:
         raise Refused(DAMAGED)
     return StoredTensor(storage, offset, tuple(shape), tuple(stride), dtype)
 

@@ -77,11 +77,7 @@ class StoredTensor:
 def check(tensor: StoredTensor, name: str) -> None:
     """Refuse a tensor that reaches beyond its storage or repeats it (stride 0)."""
     numbers = (tensor.offset, *tensor.shape, *tensor.stride)
-    if (
-        not are_sizes(numbers)
-        or len(tensor.shape) != len(tensor.stride)
-        or len(tensor.shape) > MAX_DIMENSIONS
-    ):
+    if not are_sizes(numbers) or len(tensor.shape) != len(tensor.stride):
         raise Refused(MALFORMED, tensor=name)
     if tensor.claimed > tensor.storage.nbytes:
         raise Refused(OUTSIDE, tensor=name, claimed=tensor.claimed, stored=tensor.storage.nbytes)

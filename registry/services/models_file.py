@@ -1,14 +1,14 @@
 """Models declared in a YAML file, published at start where they are missing.
 
-    models:
-      - name: digits
-        version: 1.0.0
-        files: [digits.onnx]          # beside the YAML file, or absolute
-        task: tensor                  # any field of a version may follow
-        alias: production             # given once the version is ready
+models:
+  - name: digits
+    version: 1.0.0
+    files: [digits.onnx]          # beside the YAML file, or absolute
+    task: tensor                  # any field of a version may follow
+    alias: production             # given once the version is ready
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from aihub.events import SYSTEM
 from aihub.problems import N_, Problem
 from registry import selectors
 from registry.api.serializers import DeclaredVersion
-from registry.models import ModelVersion, Upload
+from registry.models import ModelVersion
 from registry.services.models import model_ensure
-from registry.services.uploads import upload_begin, upload_discard
+from registry.services.uploads import Staging, upload_begin, upload_discard, uploads_peek
 from registry.services.versions import Publication, version_create
 from registry.storage import CHUNK
 
@@ -67,24 +67,27 @@ def _publish(data: dict[str, Any]) -> ModelVersion | None:
     version = data.pop("version")
     if model.versions.filter(version_key=version.key).exists():
         return None
-    uploads = list(_stage(files))
+    stagings: list[Staging] = []
     try:
+        for file in files:
+            _stage(file, stagings)
+        uploads_peek(stagings)
+        uploads = [staging.upload for staging in stagings]
         publication = Publication(version=version, files=uploads, fields=data)
         return version_create(principal=SYSTEM, model=model, publication=publication)
     except Exception:
-        for upload in uploads:
-            upload_discard(upload)
+        for staging in stagings:
+            upload_discard(staging.upload)
         raise
 
 
-def _stage(files: list[Path]) -> Iterator[Upload]:
-    for file in files:
-        staging = upload_begin(filename=file.name, created_by=SYSTEM.name)
-        with file.open("rb") as source:
-            while chunk := source.read(CHUNK):
-                staging.write(chunk)
-        staging.finish()
-        yield staging.upload
+def _stage(file: Path, stagings: list[Staging]) -> None:
+    staging = upload_begin(filename=file.name, created_by=SYSTEM.name)
+    stagings.append(staging)
+    with file.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            staging.write(chunk)
+    staging.finish()
 
 
 def _wrong(path: Path, what: str) -> Problem:

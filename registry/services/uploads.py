@@ -1,6 +1,7 @@
 """Staging: bytes on their way in, from the first chunk to a version that owns them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath, PureWindowsPath
@@ -9,8 +10,11 @@ from typing import IO
 from django.db import transaction
 from django.utils import timezone
 
+from aihub.problems import Problem
 from registry import scanning
+from registry.files import main_of
 from registry.models import Upload
+from registry.refusals import N_, Refused
 from registry.storage import StorageUnavailable, blob_storage
 
 PEEK = 64 * 1024  # bytes kept from either end, to look at
@@ -37,11 +41,10 @@ class Staging:
         self.size += len(chunk)
 
     def finish(self) -> None:
-        """Close the file and refuse what certainly is no model."""
+        """Close the file: it is in storage now."""
         self.file.close()
-        Upload.objects.filter(pk=self.upload.pk).update(size=self.size)
         self.upload.size = self.size
-        scanning.peek(self.upload.filename, self.head, self.tail, self.size)
+        self.upload.save(update_fields=["size"])
 
     def abort(self) -> None:
         """Stop writing; what was written is removed."""
@@ -59,6 +62,23 @@ def upload_begin(*, filename: str, created_by: str) -> Staging:
         expires_at=timezone.now() + EXPIRES,
     )
     return Staging(upload, blob_storage().writer(upload.key))
+
+
+def uploads_peek(stagings: Sequence[Staging]) -> None:
+    """Refuse (`Problem` 422) what certainly is no model, before any row is written."""
+    sizes = {staging.upload.filename: staging.size for staging in stagings}
+    for staging in stagings:
+        try:
+            _peek(staging, is_main=staging.upload.filename == main_of(sizes))
+        except Refused as refused:
+            raise Problem(422, refused.message, **refused.values) from None
+
+
+def _peek(staging: Staging, *, is_main: bool) -> None:
+    if staging.size == 0:
+        raise Refused(N_("%(file)s is empty."), file=staging.upload.filename)
+    if is_main:
+        scanning.peek(staging.upload.filename, staging.head, staging.tail, staging.size)
 
 
 def upload_discard(upload: Upload) -> None:

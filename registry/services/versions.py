@@ -101,9 +101,7 @@ def _remove_rejected(model: RegisteredModel, version: Semver) -> None:
     versions_remove(list(rejected))
 
 
-def _insert(
-    principal: Principal, model: RegisteredModel, publication: Publication
-) -> ModelVersion:
+def _insert(principal: Principal, model: RegisteredModel, publication: Publication) -> ModelVersion:
     version = publication.version
     try:
         with transaction.atomic():

@@ -69,6 +69,7 @@ def test_two_tensors_side_by_side_pass(tmp_path: Path) -> None:
         ({"a": entry(0, 8, [2], "Q4")}, "type Q4"),
         ({"__metadata__": {}}, "no tensors"),
         (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"\\ud800": 1}', "cannot be read"),
         (b'{"a": ', "cannot be read"),
         (b'{"a": "\xff"}', "cannot be read"),
         (b'{"a":' + b"[" * 100_000, "cannot be read"),

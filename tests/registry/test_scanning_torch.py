@@ -7,6 +7,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from registry.refusals import Refused
 from registry.scanning import Report, TensorInfo, identify, scan, unwrap
+from registry.scanning.pickles import Machine
 from tests import hostile
 
 
@@ -273,6 +275,29 @@ def test_a_metadata_that_hides_methods_is_refused(tmp_path: Path) -> None:
 
 def test_nested_tuples_as_keys_cost_no_time(tmp_path: Path) -> None:
     payload = b"\x80\x02})" + b"q\x01h\x01\x86" * 100 + b"K\x01s."
+
+    assert "damaged" in refusal(hostile.torch_zip(tmp_path / "model.pth", payload, {}))
+
+
+def test_one_long_list_does_not_become_many_dicts() -> None:
+    pairs = b"](" + b"](K\x01K\x02e" * 1000 + b"eq\x01"
+    dicts = b"ccollections\nOrderedDict\nh\x01\x85R" * 1000
+
+    made: Any = Machine().run(BytesIO(b"(" + pairs + dicts + b"t."))
+
+    assert sum(map(len, made)) == 1
+
+
+def test_a_checkpoint_of_python_2_passes(tmp_path: Path) -> None:
+    weight = hostile.tensor("0", 1, (1,), (1,))
+    payload = b"\x80\x02ccollections\nOrderedDict\n](](U\x01w" + weight + b"ee\x85R."
+    path = hostile.torch_zip(tmp_path / "model.pth", payload, {"0": bytes(4)})
+
+    assert set(examine(path).tensors) == {"w"}
+
+
+def test_names_that_no_database_keeps_are_refused(tmp_path: Path) -> None:
+    payload = b"\x80\x02X\x03\x00\x00\x00\xed\xa0\x80."
 
     assert "damaged" in refusal(hostile.torch_zip(tmp_path / "model.pth", payload, {}))
 

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from ops.launch.console import Console
 from ops.launch.hub import launch
@@ -23,6 +23,6 @@ class Command(BaseCommand):
         try:
             launch(settings.ENV, os.environ, Console(self.stdout, self.style))
         except CannotStart as reason:
-            raise CommandError(str(reason)) from reason
+            sys.exit(f"AIHub cannot start. {reason}")
         except KeyboardInterrupt:  # before any role was started
             self.stdout.write("Stopped.")

@@ -1,0 +1,180 @@
+"""The console's forms; their checks are those of the API where both take the same values."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from registry.api.serializers import ALIAS, NAME
+from registry.models import Membership, RegisteredModel, Team
+from registry.models.registered import Precision, Task
+from registry.models.versions import ModelVersion
+
+
+def _text(**attrs: Any) -> UnfoldAdminTextInputWidget:
+    return UnfoldAdminTextInputWidget(attrs=attrs)
+
+
+class WordsField(forms.CharField):
+    """Words separated by commas or spaces, as a list."""
+
+    def __init__(self, *, max_words: int = 100, max_word: int = 64, **kwargs: Any) -> None:
+        self.max_words, self.max_word = max_words, max_word
+        super().__init__(required=False, widget=_text(), **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        words = (super().clean(value) or "").replace(",", " ").split()
+        if len(words) > self.max_words or any(len(word) > self.max_word for word in words):
+            raise forms.ValidationError(
+                _("At most %(words)s words of at most %(letters)s characters."),
+                params={"words": self.max_words, "letters": self.max_word},
+            )
+        return words
+
+
+class ModelForm(forms.ModelForm[RegisteredModel]):
+    """What may change of a model."""
+
+    tags = WordsField(label=_("Tags"), help_text=_("Separated by commas or spaces."))
+
+    class Meta:
+        model = RegisteredModel
+        fields = ("description", "tags", "task", "precision", "shared", "card")
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3, "maxlength": 10_000}),
+            "card": UnfoldAdminTextareaWidget(attrs={"rows": 14, "maxlength": 100_000}),
+            "task": UnfoldAdminSelectWidget(choices=Task.choices),
+            "precision": UnfoldAdminSelectWidget(choices=Precision.choices),
+            "shared": UnfoldBooleanSwitchWidget(),
+        }
+        help_texts = {
+            "card": _("What it was trained on, what it is good for and what it is not."),
+            "precision": _("How exactly answers must match the published weights."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = self.instance.tag_rows.values_list("name", flat=True)
+        self.initial["tags"] = ", ".join(names)
+
+
+class VersionForm(forms.ModelForm[ModelVersion]):
+    """What may change of a version: never its files."""
+
+    class Meta:
+        model = ModelVersion
+        fields = ("description", "metrics")
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 4, "maxlength": 10_000}),
+            "metrics": UnfoldAdminTextareaWidget(attrs={"rows": 6, "class": "hub-mono"}),
+        }
+        help_texts = {"metrics": _("A JSON object, for example {“top1”: 0.771}.")}
+
+    def clean_metrics(self) -> dict[str, Any]:
+        metrics = self.cleaned_data["metrics"] or {}
+        if not isinstance(metrics, dict):
+            raise forms.ValidationError(_("Must be a JSON object."))
+        return metrics
+
+
+class AliasForm(forms.Form):
+    """Where an alias points."""
+
+    name = forms.RegexField(
+        regex=rf"^(?:{ALIAS.pattern})$",
+        label=_("Alias"),
+        error_messages={
+            "invalid": _("An alias is 1 to 64 of a-z, 0-9, “_”, “-”, a letter first.")
+        },
+    )
+    version = forms.CharField(label=_("Version"), max_length=80)
+    comment = forms.CharField(label=_("Comment"), required=False, max_length=2_000)
+
+
+class KeyForm(forms.Form):
+    """A new API key."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        widget=_text(),
+        help_text=_("Which application will use it, for example “shop-frontend”."),
+    )
+    team = forms.ModelChoiceField(
+        label=_("Team"),
+        queryset=Team.objects.none(),
+        widget=UnfoldAdminSelectWidget(),
+        empty_label=None,
+    )
+    actions = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        choices=[
+            ("predict", _("predict: call models")),
+            ("read", _("read: list and download models")),
+            ("publish", _("publish: add versions and move aliases")),
+        ],
+        initial=["predict"],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    models = WordsField(
+        label=_("Only these models"),
+        max_words=1000,
+        max_word=100,
+        help_text=_("Names separated by commas or spaces; empty means every model of the team."),
+    )
+    days = forms.IntegerField(
+        label=_("Valid for days"),
+        required=False,
+        min_value=1,
+        max_value=3650,
+        initial=365,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=_("Empty: it does not expire."),
+    )
+
+    def __init__(self, *args: Any, teams: list[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["team"]
+        field.queryset = Team.objects.filter(pk__in=[team.pk for team in teams])
+
+    def clean_models(self) -> list[str]:
+        names: list[str] = self.cleaned_data["models"]
+        for name in names:
+            if not NAME.fullmatch(name):
+                message = _("“%(name)s” cannot be the name of a model.")
+                raise forms.ValidationError(message, params={"name": name})
+        return names
+
+    @property
+    def expires_at(self) -> Any:
+        days = self.cleaned_data["days"]
+        return timezone.now() + timedelta(days=days) if days else None
+
+
+
+
+class TeamForm(forms.ModelForm[Team]):
+    class Meta:
+        model = Team
+        fields = ("name", "description")
+        widgets = {
+            "name": _text(),
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3, "maxlength": 2_000}),
+        }
+        help_texts = {"name": _("Letters, digits, “-” and “_”.")}
+
+
+class MemberForm(forms.Form):
+    """Somebody's role in a team, by user name."""
+
+    username = forms.CharField(label=_("User name"), max_length=150)
+    role = forms.ChoiceField(label=_("Role"), choices=Membership.Roles.choices)

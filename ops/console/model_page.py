@@ -1,0 +1,102 @@
+"""The pages of one model: what it is, its versions and aliases, editing, deleting."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from aihub.access import Action
+from ops.console.caller import principal_of
+from ops.console.forms import AliasForm, ModelForm
+from ops.console.pages import Crumb, page, rights, show, told
+from registry import selectors
+from registry.models import RegisteredModel
+from registry.models.versions import State
+from registry.services.aliases import alias_delete, alias_set
+from registry.services.models import model_delete, model_update
+
+
+def crumbs_of(model: RegisteredModel) -> list[Crumb]:
+    """The way to a model's page."""
+    models = reverse("admin:registry_registeredmodel_changelist")
+    return [(_("Models"), models), (model.name, reverse("admin:model", args=[model.name]))]
+
+
+@page("models/<str:name>/", "model")
+@require_GET
+def model_page(request: HttpRequest, name: str) -> HttpResponse:
+    model = selectors.model_get(principal_of(request), name)
+    versions = selectors.with_details(
+        model.versions.order_by("-sort_key").defer("labels", "report", "signature")
+    )
+    return show(
+        request,
+        "console/model.html",
+        crumbs_of(model),
+        model=model,
+        versions=versions,
+        aliases=model.aliases.select_related("version"),
+        ready=[version for version in versions if version.state == State.READY],
+        hub_url=request.build_absolute_uri("/").rstrip("/"),
+        **rights(principal_of(request), model),
+    )
+
+
+@page("models/<str:name>/edit/", "model_edit")
+@require_http_methods(["GET", "POST"])
+def model_edit(request: HttpRequest, name: str) -> HttpResponse:
+    model = selectors.model_get(principal_of(request), name, Action.PUBLISH)
+    form = ModelForm(request.POST or None, instance=model)
+    if form.is_valid():
+        changes = {field: form.cleaned_data[field] for field in form.changed_data}
+        if changes:
+            model_update(model, principal=principal_of(request), changes=changes)
+            messages.success(request, gettext("Saved."))
+        return redirect("admin:model", model.name)
+    crumbs = [*crumbs_of(model), (_("Edit"), request.path)]
+    return show(request, "console/form.html", crumbs, form=form, back=crumbs[-2][1])
+
+
+@page("models/<str:name>/delete/", "model_delete")
+@require_http_methods(["GET", "POST"])
+def model_remove(request: HttpRequest, name: str) -> HttpResponse:
+    model = selectors.model_get(principal_of(request), name, Action.DELETE)
+    if request.method == "POST":
+        success = gettext("“%(name)s” was deleted.") % {"name": model.name}
+        with told(request, success):
+            model_delete(model, principal=principal_of(request))
+            return redirect("admin:registry_registeredmodel_changelist")
+        return redirect("admin:model", model.name)
+    question = gettext("Delete the model “%(name)s” with all its versions?") % {"name": model.name}
+    crumbs = [*crumbs_of(model), (_("Delete"), request.path)]
+    return show(request, "console/confirm.html", crumbs, question=question, back=crumbs[-2][1])
+
+
+@page("models/<str:name>/aliases/", "alias_set")
+@require_POST
+def alias_move(request: HttpRequest, name: str) -> HttpResponse:
+    principal = principal_of(request)
+    model = selectors.model_get(principal, name, Action.PUBLISH)
+    form = AliasForm(request.POST)
+    if not form.is_valid():
+        for error in form.errors.values():
+            messages.error(request, " ".join(error))
+        return redirect("admin:model", model.name)
+    data = form.cleaned_data
+    values = {"alias": data["name"], "version": data["version"]}
+    with told(request, gettext("“%(alias)s” points at %(version)s now.") % values):
+        version = selectors.version_of(model, data.pop("version"))
+        alias_set(principal=principal, model=model, version=version, **data)
+    return redirect("admin:model", model.name)
+
+
+@page("models/<str:name>/aliases/<str:alias>/remove/", "alias_remove")
+@require_POST
+def alias_remove(request: HttpRequest, name: str, alias: str) -> HttpResponse:
+    principal = principal_of(request)
+    model = selectors.model_get(principal, name, Action.PUBLISH)
+    with told(request, gettext("The alias “%(alias)s” was removed.") % {"alias": alias}):
+        alias_delete(selectors.alias_get(model, alias), principal=principal)
+    return redirect("admin:model", model.name)

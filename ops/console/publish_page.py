@@ -1,0 +1,107 @@
+"""Publishing: a form whose script posts to the API, with the session for its credential."""
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from aihub.access import Action, Principal
+from ops.console.caller import principal_of, teams_where
+from ops.console.pages import page, show
+from registry import selectors
+from registry.models import ModelVersion, RegisteredModel
+from registry.models.registered import Task
+from registry.models.teams import DEFAULT_TEAM
+from registry.preprocessing import INTERPOLATIONS
+
+FIRST_VERSION = "1.0.0"
+MOST_MODELS = 500  # that the form knows by name; others are typed in full
+# A start for those who type: asking torchvision for all of its names would load torch.
+COMMON_ARCHITECTURES = (
+    *("convnext_base", "convnext_small", "convnext_tiny", "densenet121", "efficientnet_b0"),
+    *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_v2_s", "googlenet"),
+    *("inception_v3", "mobilenet_v2", "mobilenet_v3_large", "regnet_y_8gf", "resnet18"),
+    *("resnet34", "resnet50", "resnet101", "shufflenet_v2_x1_0", "swin_t", "vgg16", "vit_b_16"),
+)
+_CORE = re.compile(r"(\d+)\.(\d+)\.\d+")
+
+
+@page("publish/", "publish")
+@require_GET
+def publish_page(request: HttpRequest) -> HttpResponse:
+    principal = principal_of(request)
+    teams = teams_where(principal, Action.PUBLISH)
+    return show(
+        request,
+        "console/publish.html",
+        [(_("Publish"), request.path)],
+        teams=sorted(teams, key=lambda team: team.name != DEFAULT_TEAM),
+        models=_publishable(principal),
+        chosen=request.GET.get("model", "")[:100],
+        first_version=FIRST_VERSION,
+        tasks=Task.choices,
+        architectures=_architectures(principal),
+        interpolations=INTERPOLATIONS,
+        texts=_texts(),
+    )
+
+
+def next_version(newest: str) -> str:
+    """A suggestion: the next minor version."""
+    match = _CORE.match(newest)
+    if match is None:
+        return FIRST_VERSION
+    return f"{match[1]}.{int(match[2]) + 1}.0"
+
+
+def _publishable(principal: Principal) -> dict[str, dict[str, str]]:
+    """Models that the form offers, with what it fills in for each."""
+    models = [
+        model
+        for model in selectors.models_visible(principal)[:MOST_MODELS]
+        if principal.may(Action.PUBLISH, model)
+    ]
+    newest = _newest(models)
+    return {
+        model.name: {
+            "team": model.team.name,
+            "task": model.task,
+            "next": next_version(newest.get(model.pk, "")),
+        }
+        for model in models
+    }
+
+
+def _newest(models: list[RegisteredModel]) -> dict[int, str]:
+    """The newest version of each model, by the model's id."""
+    rows = ModelVersion.objects.filter(model__in=models).order_by("model_id", "sort_key")
+    return dict(rows.values_list("model_id", "version"))
+
+
+def _architectures(principal: Principal) -> list[str]:
+    """What the operator lists, what is in use, and common ones."""
+    listed = {entry.partition("=")[0] for entry in settings.ENV.AIHUB_ARCHITECTURES}
+    visible = selectors.versions_visible(principal).exclude(architecture="").order_by()
+    used = set(visible.values_list("architecture", flat=True).distinct()[:MOST_MODELS])
+    return sorted({*listed, *used, *COMMON_ARCHITECTURES})
+
+
+def _texts() -> dict[str, Any]:
+    """What the form's script says."""
+    return {
+        "publishUrl": "/api/v1/models/{name}/versions/",
+        "pageUrl": reverse("admin:version", args=["NAME", "VERSION"]),
+        "noFile": gettext("Add at least one file."),
+        "sending": gettext("Uploading: {done} of {total} · {rate}/s"),
+        "checking": gettext("Uploaded. The hub is looking at it…"),
+        "cancelled": gettext("Cancelled; nothing was published."),
+        "unreachable": gettext("The hub cannot be reached; try again."),
+        "failed": gettext("The hub answered with an error ({status})."),
+        "existing": gettext("A new version of an existing model."),
+        "new": gettext("A new model."),
+        "remove": gettext("Remove {name}"),
+    }

@@ -1,0 +1,145 @@
+"""The pages of one version: its state, what it is made of, trying it, editing, deleting."""
+
+import json
+import math
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from aihub.access import Action
+from ops.console.caller import principal_of
+from ops.console.forms import VersionForm
+from ops.console.model_page import crumbs_of
+from ops.console.pages import Crumb, page, rights, show, told
+from registry import selectors
+from registry.models import ModelVersion
+from registry.models.registered import Task
+from registry.models.versions import State
+from registry.services.versions import version_delete, version_update
+
+STEPS = {
+    "checksum": _("Check sums"),
+    "identify": _("Identify the format"),
+    "scan": _("Scan for unsafe content"),
+    "load": _("Load safely"),
+    "sample": _("Run on a sample"),
+}
+SHOWN_LABELS = 12
+LARGEST_EXAMPLE = 1000  # numbers
+_BLANKS = {"BYTES": "", "BOOL": False}
+
+
+@page("models/<str:name>/versions/<str:version>/", "version")
+@require_GET
+def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    principal = principal_of(request)
+    found = selectors.version_get(principal, name, version)
+    return show(
+        request,
+        "console/version.html",
+        _crumbs(found),
+        version=found,
+        model=found.model,
+        steps=_named(found.steps),
+        findings=_findings(found),
+        shown_labels=found.labels[:SHOWN_LABELS],
+        live=found.state in (State.UPLOADING, State.PROCESSING),
+        takes_images=found.model.task == Task.IMAGE_CLASSIFICATION,
+        example=_example(found),
+        texts=_texts(),
+        hub_url=request.build_absolute_uri("/").rstrip("/"),
+        **rights(principal, found.model),
+    )
+
+
+@page("models/<str:name>/versions/<str:version>/edit/", "version_edit")
+@require_http_methods(["GET", "POST"])
+def version_edit(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    principal = principal_of(request)
+    found = selectors.version_get(principal, name, version, Action.PUBLISH)
+    form = VersionForm(request.POST or None, instance=found)
+    if form.is_valid():
+        changes = {field: form.cleaned_data[field] for field in form.changed_data}
+        if changes:
+            version_update(found, principal=principal, changes=changes)
+            messages.success(request, gettext("Saved."))
+        return redirect("admin:version", found.model.name, found.version)
+    crumbs = [*_crumbs(found), (_("Edit"), request.path)]
+    return show(request, "console/form.html", crumbs, form=form, back=crumbs[-2][1])
+
+
+@page("models/<str:name>/versions/<str:version>/delete/", "version_delete")
+@require_http_methods(["GET", "POST"])
+def version_remove(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    principal = principal_of(request)
+    found = selectors.version_get(principal, name, version, Action.DELETE)
+    values = {"model": found.model.name, "version": found.version}
+    if request.method == "POST":
+        with told(request, gettext("%(model)s %(version)s was deleted.") % values):
+            version_delete(found, principal=principal)
+            return redirect("admin:model", values["model"])
+        return redirect("admin:version", values["model"], values["version"])
+    question = gettext("Delete %(model)s %(version)s with its files?") % values
+    crumbs = [*_crumbs(found), (_("Delete"), request.path)]
+    return show(request, "console/confirm.html", crumbs, question=question, back=crumbs[-2][1])
+
+
+def _crumbs(version: ModelVersion) -> list[Crumb]:
+    model = version.model
+    here = reverse("admin:version", args=[model.name, version.version])
+    return [*crumbs_of(model), (version.version, here)]
+
+
+def _named(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**step, "title": STEPS.get(step["name"], step["name"])} for step in steps]
+
+
+def _findings(version: ModelVersion) -> list[dict[str, str]]:
+    return [
+        {
+            "tone": "warn" if finding["severity"] == "warning" else "plain",
+            "layer": finding["layer"],
+            "text": _text_of(finding),
+        }
+        for finding in version.report
+    ]
+
+
+def _text_of(finding: dict[str, Any]) -> str:
+    text, values = gettext(finding["message"]), finding.get("values")
+    return text % values if values else text
+
+
+def _example(version: ModelVersion) -> str:
+    """What to send to a model that takes no pictures: one row of nothing for every input."""
+    inputs = version.signature.get("inputs", [])
+    if sum(math.prod(map(abs, tensor["shape"])) for tensor in inputs) > LARGEST_EXAMPLE:
+        return ""
+    values = {tensor["name"]: _blank(tensor["shape"], tensor["datatype"]) for tensor in inputs}
+    only = next(iter(values.values())) if len(values) == 1 else values
+    return json.dumps({"inputs": only})
+
+
+def _blank(shape: list[int], datatype: str) -> Any:
+    """A nested list of that shape, with one element where any number is allowed."""
+    if not shape:
+        return _BLANKS.get(datatype, 0)
+    return [_blank(shape[1:], datatype)] * abs(shape[0])
+
+
+def _texts() -> dict[str, str]:
+    """What the page's script says."""
+    return {
+        "states": {state.value: str(state.label) for state in State},  # type: ignore[dict-item]
+        "latency": gettext("answered in {ms} ms by {model} {version}"),
+        "trying": gettext("Asking the model…"),
+        "wrongType": gettext("This file is not an image."),
+        "badJson": gettext("This is not valid JSON."),
+        "unreachable": gettext("The hub cannot be reached; try again."),
+        "signedOut": gettext("You are signed out; load the page again."),
+    }
