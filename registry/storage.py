@@ -7,8 +7,9 @@ Content is written once under a key and never changed. Errors of the store surfa
 import errno
 import hashlib
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -22,6 +23,7 @@ from storages.backends.s3 import S3Storage
 from aihub.problems import N_, Problem
 
 CHUNK = 1024 * 1024
+MISSING = N_("A file of this version is missing from the storage.")
 _COPY = TransferConfig(multipart_threshold=1024**3, multipart_chunksize=512 * CHUNK)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -90,12 +92,12 @@ class LocalBlobStorage(FileSystemStorage):
         path = Path(self.path(key))
         with _errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")
+            return cast(IO[bytes], Writer(path.open("xb")))
 
     def reader(self, key: str) -> Iterator[bytes]:
-        with Path(self.path(key)).open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        with _errors():
+            file = Path(self.path(key)).open("rb")  # noqa: SIM115 - closed by `_chunks`
+        return _chunks(file, iter(lambda: file.read(CHUNK), b""))
 
     def discard(self, key: str) -> None:
         with _errors():
@@ -105,9 +107,11 @@ class LocalBlobStorage(FileSystemStorage):
         target = Path(self.path(key))
         with _errors():
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            target.hardlink_to(self.path(source))
-            target.chmod(0o400)
+            link = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+            link.hardlink_to(self.path(source))
+            link.chmod(0o400)
+            link.replace(target)
+            link.unlink(missing_ok=True)  # it stays where both were the same file
 
     def has(self, key: str, size: int) -> bool:
         path = Path(self.path(key))
@@ -116,7 +120,7 @@ class LocalBlobStorage(FileSystemStorage):
     def local(self, ref: BlobRef) -> Path:
         path = Path(self.path(ref.key))
         if not self.has(ref.key, ref.size):
-            raise StorageUnavailable(N_("A file of this version is missing from the storage."))
+            raise StorageUnavailable(MISSING)
         return path
 
 
@@ -124,12 +128,15 @@ class S3BlobStorage(S3Storage):
     """Content in a bucket of any S3 server."""
 
     def writer(self, key: str) -> IO[bytes]:
-        return cast(IO[bytes], _S3Writer(self, key))
+        return cast(IO[bytes], Writer(self.open(key, "wb")))
 
     def reader(self, key: str) -> Iterator[bytes]:
         with _errors():
-            body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
-            yield from body.iter_chunks(CHUNK)
+            try:
+                body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
+            except self._client.exceptions.NoSuchKey:
+                raise FileNotFoundError(key) from None
+        return _chunks(body, body.iter_chunks(CHUNK))
 
     def discard(self, key: str) -> None:
         with _errors():
@@ -154,7 +161,10 @@ class S3BlobStorage(S3Storage):
     def local(self, ref: BlobRef) -> Path:
         path: Path = settings.HOME / "cache" / "blobs" / ref.sha256[:2] / ref.sha256
         if not (path.is_file() and path.stat().st_size == ref.size):
-            _fetch(self.reader(ref.key), path, ref)
+            try:
+                _fetch(self.reader(ref.key), path, ref)
+            except FileNotFoundError:
+                raise StorageUnavailable(MISSING) from None
         return path
 
     @property
@@ -162,11 +172,11 @@ class S3BlobStorage(S3Storage):
         return self.connection.meta.client
 
 
-class _S3Writer:
-    """A streaming multipart upload; nothing is there until it is closed."""
+class Writer:
+    """A file being written, whose errors are the store's; nothing is there until it is closed."""
 
-    def __init__(self, storage: S3BlobStorage, key: str) -> None:
-        self._file = storage.open(key, "wb")
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
     def write(self, data: bytes) -> int:
         with _errors():
@@ -175,6 +185,11 @@ class _S3Writer:
     def close(self) -> None:
         with _errors():
             self._file.close()
+
+
+def _chunks(source: Any, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with closing(source), _errors():
+        yield from chunks
 
 
 def _fetch(chunks: Iterator[bytes], path: Path, ref: BlobRef) -> None:

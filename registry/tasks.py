@@ -9,8 +9,9 @@ HINT_EXPIRES = 10  # seconds; a hint that waited longer has been repeated meanwh
 
 @shared_task(name="registry.run_jobs")
 def run_jobs() -> None:
-    """Run what the job table holds."""
-    worker.run_available()
+    """Run one job; another message follows, so that a worker that stops need not finish all."""
+    if worker.run_one():
+        hint()
 
 
 def hint() -> None:

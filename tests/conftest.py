@@ -1,5 +1,6 @@
 """What every test has: the cast, a running hub, a database like the real one, no network."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _no_network() -> Iterator[None]:
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
-            raise AssertionError(f"a test wants to reach {address[0]}")
+            raise OSError(errno.ENETUNREACH, f"a test wants to reach {address[0]}")
         connect(self, address)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,5 @@
 """PyTorch weights (state_dict and safetensors), loaded into a named architecture."""
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -76,7 +74,9 @@ def read_weights(path: Path, format: str) -> dict[str, torch.Tensor]:  # noqa: A
         return unwrap(
             torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         )
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+    except (Refused, OSError, MemoryError):
+        raise
+    except Exception as error:  # the readers raise anything on a damaged file
         raise Refused(
             N_("The weights cannot be read: %(error)s."), error=str(error)[:300].rstrip(".")
         ) from error

@@ -41,7 +41,7 @@ class WordsField(forms.CharField):
         return words
 
 
-class ModelForm(forms.ModelForm[RegisteredModel]):
+class ModelForm(forms.ModelForm):
     """What may change of a model."""
 
     tags = WordsField(label=_("Tags"), help_text=_("Separated by commas or spaces."))
@@ -67,7 +67,7 @@ class ModelForm(forms.ModelForm[RegisteredModel]):
         self.initial["tags"] = ", ".join(names)
 
 
-class VersionForm(forms.ModelForm[ModelVersion]):
+class VersionForm(forms.ModelForm):
     """What may change of a version: never its files."""
 
     class Meta:
@@ -162,7 +162,7 @@ class KeyForm(forms.Form):
 
 
 
-class TeamForm(forms.ModelForm[Team]):
+class TeamForm(forms.ModelForm):
     class Meta:
         model = Team
         fields = ("name", "description")

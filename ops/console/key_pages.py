@@ -31,7 +31,6 @@ from ops.models import ApiKey
 @admin.register(ApiKey, site=site)
 class KeyList(ListAdmin):
     route = "api-keys"
-    change_list_template = "console/key_list.html"
     list_display = (
         "name",
         "show_prefix",
@@ -48,6 +47,9 @@ class KeyList(ListAdmin):
     list_select_related = ("team",)
     empty_title = _("No API keys yet")
     empty_text = _("An application needs a key to call models. Make one for each application.")
+
+    def add_button(self, request: HttpRequest) -> dict[str, Any]:
+        return {"add_url": reverse("admin:key_new"), "add_label": _("New key")}
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return manages(request)

@@ -16,6 +16,7 @@ class ListAdmin(ModelAdmin):
     """
 
     route: str
+    change_list_template = "console/list.html"
     actions = None
     list_display_links = None
     list_per_page = 50
@@ -29,6 +30,15 @@ class ListAdmin(ModelAdmin):
         """The list alone: what it shows has pages of its own."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
         return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
+
+    def add_button(self, request: HttpRequest) -> dict[str, Any]:
+        """`add_url` and `add_label` of the button over the list, where the user may add."""
+        return {}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(
+            request, {**self.add_button(request), **(extra_context or {})}
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return True

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -26,19 +27,22 @@ from registry.models import Alias, ModelVersion, RegisteredModel
 PRODUCTION = "production"
 
 
-class PublishesMixin:
+class PublishedList(ListAdmin):
     """A list whose button leads to the page that publishes."""
 
-    change_list_template = "console/registry_list.html"
-    show_add_link = False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"may_publish": may_publish(request), **(extra_context or {})}
-        return super().changelist_view(request, context)  # type: ignore[misc]
+    def add_button(self, request: HttpRequest) -> dict[str, Any]:
+        if not may_publish(request):
+            return {}
+        return {
+            "may_publish": True,
+            "add_url": reverse("admin:publish"),
+            "add_label": _("Publish"),
+            "add_icon": "cloud_upload",
+        }
 
 
 @admin.register(RegisteredModel, site=site)
-class ModelList(PublishesMixin, ListAdmin):
+class ModelList(PublishedList):
     route = "models"
     list_display = ("show_name", "show_team", "task", "show_production", "show_newest", "updated_at")
     list_filter = (ModelTeamFilter, TaskFilter)
@@ -80,7 +84,7 @@ class ModelList(PublishesMixin, ListAdmin):
 
 
 @admin.register(ModelVersion, site=site)
-class VersionList(PublishesMixin, ListAdmin):
+class VersionList(PublishedList):
     route = "versions"
     list_display = (
         "show_version",

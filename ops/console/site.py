@@ -55,8 +55,6 @@ class ConsoleSite(UnfoldAdminSite):
             path("", private(self.index), name="index"),
             path("login/", self.login, name="login"),
             path("logout/", private(self.logout), name="logout"),
-            path("password/", private(self.password_change), name="password_change"),
-            path("password/done/", private(self.password_change_done), name="password_change_done"),
             path("jsi18n/", private(self.i18n_javascript, cacheable=True), name="jsi18n"),
         ]
 
@@ -66,7 +64,7 @@ class ConsoleSite(UnfoldAdminSite):
         ]
 
     def _list_urls(self) -> list[URLResolver]:
-        return [path(f"{a.route}/", include(a.urls[0])) for a in self._registry.values()]
+        return [path(f"{a.route}/", include(a.urls)) for a in self._registry.values()]
 
 
 site = ConsoleSite()

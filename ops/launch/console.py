@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 
 from django.core.management.base import OutputWrapper
 from django.core.management.color import Style
@@ -43,3 +44,9 @@ class Console:
         with self._lock:
             self._out.write(text)
             self._out.flush()
+
+
+def short(path: Path) -> str:
+    """A path as short as it can be from where the person stands."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

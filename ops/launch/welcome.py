@@ -1,10 +1,8 @@
 """What a person needs to know of a hub that runs: where it is, how to sign in, how to call it."""
 
-from pathlib import Path
-
 from aihub.env import Env
 from ops.launch.bootstrap import ADMIN, Administrator, password_path
-from ops.launch.console import Console
+from ops.launch.console import Console, short
 from ops.launch.demo import MODEL, PHOTOGRAPH
 from ops.launch.roles import log_path
 
@@ -32,7 +30,7 @@ def say_where(env: Env, console: Console) -> None:
     console.plain()
     console.plain(f"  Console   {url}/  (user {ADMIN}, password in {known})")
     console.plain(f"  API       {url}/api/docs/")
-    console.plain(f"  Logs      {_shown(log_path(env.AIHUB_HOME, '*'))}")
+    console.plain(f"  Logs      {short(log_path(env.AIHUB_HOME, '*'))}")
     console.plain("  Call it")
     for line in curl_example(env):
         console.plain(f"    {line}")
@@ -51,15 +49,9 @@ def curl_example(env: Env) -> tuple[str, ...]:
         f'  -d "{login}" \\',
         """  | sed 's/.*"access": *"\\([^"]*\\)".*/\\1/')""",
         f"curl {url}/api/v1/models/{MODEL}/predict/ \\",
-        f'  -H "Authorization: Bearer $TOKEN" -F image=@{_shown(PHOTOGRAPH)}',
+        f'  -H "Authorization: Bearer $TOKEN" -F image=@{short(PHOTOGRAPH)}',
     )
 
 
 def _password_file(env: Env) -> str:
-    return _shown(password_path(env.AIHUB_HOME))
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be from where the person stands."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return short(password_path(env.AIHUB_HOME))

@@ -29,6 +29,7 @@ class Lease:
     subject_id: int
     owner: str
     attempt: int
+    request_id: str = ""
 
     def renew(self) -> bool:
         """Extend the lease; False once somebody else has it."""
@@ -100,7 +101,9 @@ def claim(worker: str) -> Lease | None:
             attempts=F("attempts") + 1,
         )
         if taken:
-            return Lease(job.pk, job.kind, job.subject_id, owner, job.attempts + 1)
+            return Lease(
+                job.pk, job.kind, job.subject_id, owner, job.attempts + 1, job.request_id
+            )
     return None
 
 

@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from aihub import request_context
-from registry.models import Job, WorkerHeartbeat
+from registry.models import WorkerHeartbeat
 from registry.processing import jobs, pipeline
 from registry.processing.jobs import Lease
 
@@ -29,15 +29,14 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run_available() -> int:
-    """Run jobs until none is free; answers how many were run."""
-    count = 0
-    while lease := jobs.claim(worker_name()):
-        request_id = Job.objects.values_list("request_id", flat=True).get(pk=lease.job_id)
-        with kept_alive(lease), request_context.use(request_id):
-            HANDLERS[lease.kind](lease)
-        count += 1
-    return count
+def run_one() -> bool:
+    """Run the most urgent job that is free; False where there is none."""
+    lease = jobs.claim(worker_name())
+    if lease is None:
+        return False
+    with kept_alive(lease), request_context.use(lease.request_id):
+        HANDLERS[lease.kind](lease)
+    return True
 
 
 @contextmanager

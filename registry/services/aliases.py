@@ -49,7 +49,9 @@ def alias_delete(alias: Alias, *, principal: Principal) -> None:
 
 
 def _require_ready(version: ModelVersion) -> None:
-    state = ModelVersion.objects.values_list("state", flat=True).get(pk=version.pk)
+    state = ModelVersion.objects.values_list("state", flat=True).filter(pk=version.pk).first()
+    if state is None:
+        raise Problem(409, N_("Version %(version)s was deleted."), version=version.version)
     if state != State.READY:
         raise Problem(
             409,

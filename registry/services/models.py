@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from aihub.access import Action, Principal
+from aihub.db import retry_deadlocks
 from aihub.events import Event, emit
 from aihub.problems import N_, Problem
 from registry.models import ModelTag, RegisteredModel, Team
@@ -13,6 +14,7 @@ from registry.models.registered import Task
 from registry.services.versions import versions_remove
 
 
+@retry_deadlocks
 def model_create(
     *,
     principal: Principal,
@@ -57,6 +59,7 @@ def model_ensure(
         return RegisteredModel.objects.select_related("team").get(name_key=name.lower())
 
 
+@retry_deadlocks
 def model_update(
     model: RegisteredModel, *, principal: Principal, changes: Mapping[str, Any]
 ) -> RegisteredModel:
@@ -72,9 +75,11 @@ def model_update(
     return model
 
 
+@retry_deadlocks
 def model_delete(model: RegisteredModel, *, principal: Principal) -> None:
     """Delete a model with all its versions; refused while an alias points at one of them."""
     with transaction.atomic():
+        RegisteredModel.objects.select_for_update().filter(pk=model.pk).first()
         aliases = list(model.aliases.values_list("name", flat=True))
         if aliases:
             raise Problem(

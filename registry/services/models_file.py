@@ -50,6 +50,7 @@ def _checked(entry: Any, path: Path) -> dict[str, Any]:
     if not serializer.is_valid():
         raise _wrong(path, str(dict(serializer.errors)))
     data = dict(serializer.validated_data)
+    data["team"] = selectors.team_get(data["team"])
     data["files"] = [path.parent / file for file in data["files"]]
     for file in data["files"]:
         if not file.is_file():
@@ -58,7 +59,7 @@ def _checked(entry: Any, path: Path) -> dict[str, Any]:
 
 
 def _publish(data: dict[str, Any]) -> ModelVersion | None:
-    team = selectors.team_get(data.pop("team"))
+    team = data.pop("team")
     files = data.pop("files")
     data["alias_when_ready"] = data.pop("alias", "")
     model = model_ensure(

@@ -61,7 +61,11 @@ def upload_begin(*, filename: str, created_by: str) -> Staging:
         created_by=created_by,
         expires_at=timezone.now() + EXPIRES,
     )
-    return Staging(upload, blob_storage().writer(upload.key))
+    try:
+        return Staging(upload, blob_storage().writer(upload.key))
+    except StorageUnavailable:
+        upload.delete()
+        raise
 
 
 def uploads_peek(stagings: Sequence[Staging]) -> None:

@@ -52,6 +52,7 @@ def version_create(
     return version
 
 
+@retry_deadlocks
 def version_update(
     version: ModelVersion, *, principal: Principal, changes: Mapping[str, Any]
 ) -> ModelVersion:
@@ -64,9 +65,11 @@ def version_update(
     return version
 
 
+@retry_deadlocks
 def version_delete(version: ModelVersion, *, principal: Principal) -> None:
     """Delete a version that no alias points at."""
     with transaction.atomic():
+        RegisteredModel.objects.select_for_update().filter(pk=version.model_id).first()
         aliases = list(version.aliases.values_list("name", flat=True))
         if aliases:
             raise Problem(

@@ -1,0 +1,11 @@
+"""The console's looks, for templates."""
+
+from django import template
+
+from ops.console import looks
+
+register = template.Library()
+register.filter("state_badge", looks.state_badge)
+register.filter("file_size", looks.size)
+register.filter("short_count", looks.count)
+register.filter("duration", looks.duration)

@@ -1,0 +1,129 @@
+"""The prediction application called in-process, with a real pool and real runtimes."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from aihub.access import Action, Principal, Role, Scope
+from aihub.problems import N_, Problem
+from inference import completion, sampling
+from inference.cores import available_cores
+from inference.pool import Loaded, Pool
+from inference.protocol.app import InferApp
+from inference.protocol.types import Limits
+from inference.routing import ModelRoute, Routes, VersionRoute
+from inference.runtimes import runtime_for
+from inference.spec import ModelSpec
+
+TEAM = 1
+PEOPLE = {
+    "viewer": Principal("user:1", "viewer", {TEAM: Role.VIEWER}),
+    "outsider": Principal("user:2", "outsider", {TEAM + 1: Role.OWNER}),
+    "publisher": Principal(
+        "key:p", "publisher", {TEAM: Role.OWNER}, scope=Scope(frozenset({Action.PUBLISH}))
+    ),
+}
+LIMITS = Limits(body=8 * 1024 * 1024, items=4, pixels=4_000_000)
+
+
+def authenticate(headers: dict[bytes, bytes]) -> Principal:
+    """`Authorization: <a person's name>`."""
+    name = headers.get(b"authorization", b"").decode()
+    if name not in PEOPLE:
+        raise Problem(
+            401, N_("Sign in first."), headers={"WWW-Authenticate": 'Bearer realm="aihub"'}
+        )
+    return PEOPLE[name]
+
+
+def translate(accept_language: str) -> Callable[[str], str]:
+    """“Chinese” is every template in brackets."""
+    return (lambda text: f"【{text}】") if accept_language.startswith("zh") else str
+
+
+@dataclass
+class Published:
+    """A model as the door knows it: its spec and files, and the state of its only version."""
+
+    spec: ModelSpec
+    files: Mapping[str, Path]
+    state: str = "ready"
+    architectures: tuple[str, ...] = ()
+
+
+def processed(published: Published) -> Loaded:
+    """What the worker's steps make of a version, without the database."""
+    spec, files = published.spec, published.files
+    runtime = runtime_for(spec.format, published.architectures)
+    model = runtime.load(spec, files, available_cores())
+    spec = completion.completed(runtime.completed(spec), model.signature)
+    signature = sampling.observe(model, spec)
+    spec = replace(spec, signature=signature, num_classes=sampling.classes(spec, signature))
+    return Loaded(spec, runtime.load(spec, files, available_cores()))
+
+
+class Door:
+    """Answers requests; one event loop for its whole life, as in a server."""
+
+    def __init__(self, models: Mapping[str, Published], limits: Limits = LIMITS) -> None:
+        self.models = dict(models)
+        self.ids = dict(enumerate(self.models, 1))
+        self.loads: list[str] = []
+        self.pool = Pool(self.load)
+        self.app = InferApp(
+            authenticate=authenticate,
+            routes=self.routes,
+            pool=self.pool,
+            translate=translate,
+            limits=limits,
+        )
+        self._runner = asyncio.Runner()
+
+    def load(self, version_id: int) -> Loaded:
+        name = self.ids[version_id]
+        self.loads.append(name)
+        return processed(self.models[name])
+
+    def routes(self) -> Routes:
+        return Routes({name.lower(): self._route(pk, name) for pk, name in self.ids.items()})
+
+    def _route(self, pk: int, name: str) -> ModelRoute:
+        published = self.models[name]
+        version = VersionRoute(pk, "1.0.0", published.state, "1")
+        return ModelRoute(
+            pk, name, TEAM, False, published.spec.task, {"1.0.0": version}, {"staging": "1.0.0"}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._runner.run(self.app.stop())
+        self._runner.close()
+
+    def run(self, coroutine: Any) -> Any:
+        return self._runner.run(coroutine)
+
+    def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        headers = {"Authorization": "viewer", **kwargs.pop("headers", {})}
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+                return await client.request(method, path, headers=headers, **kwargs)
+
+        response: httpx.Response = self.run(send())
+        return response
+
+    def predict(self, model: str, **kwargs: Any) -> httpx.Response:
+        return self.request("POST", f"/api/v1/models/{model}/predict/", **kwargs)

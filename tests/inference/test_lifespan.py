@@ -1,0 +1,67 @@
+"""Starting and stopping with the server."""
+
+import asyncio
+from typing import Any
+
+from inference.pool import Pool
+from inference.protocol.app import InferApp
+from inference.routing import Routes
+from tests.inference.door import LIMITS, authenticate, translate
+
+
+def app(log: list[str], failure: Exception | None = None) -> InferApp:
+    async def startup() -> None:
+        log.append("startup")
+        if failure:
+            raise failure
+
+    async def shutdown() -> None:
+        log.append("shutdown")
+
+    def load(version_id: int) -> Any:
+        raise AssertionError
+
+    return InferApp(
+        authenticate=authenticate,
+        routes=Routes,
+        pool=Pool(load),
+        translate=translate,
+        limits=LIMITS,
+        startup=startup,
+        shutdown=shutdown,
+    )
+
+
+async def live(application: InferApp) -> list[str]:
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+    answers: list[str] = []
+
+    async def receive() -> Any:
+        return {"type": next(messages)}
+
+    async def send(message: Any) -> None:
+        answers.append(message["type"])
+
+    await application({"type": "lifespan"}, receive, send)
+    return answers
+
+
+def test_it_starts_and_stops_with_the_server() -> None:
+    log: list[str] = []
+    answers = asyncio.run(live(app(log)))
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert log == ["startup", "shutdown"]
+
+
+def test_it_says_that_it_could_not_start() -> None:
+    assert asyncio.run(live(app([], OSError("away")))) == ["lifespan.startup.failed"]
+
+
+def test_it_closes_web_sockets() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app([])({"type": "websocket"}, None, send))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close", "code": 1008}]

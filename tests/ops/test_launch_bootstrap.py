@@ -1,0 +1,85 @@
+"""The database of a new hub: the administrator and their password, the first team."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from aihub.env import Env
+from ops.launch import bootstrap
+from ops.launch.preflight import CannotStart
+from registry.models import Team
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Env:
+    return replace(settings.ENV, AIHUB_HOME=tmp_path, AIHUB_ADMIN_PASSWORD="")
+
+
+def test_it_generates_a_password_that_only_its_owner_can_read(env: Env) -> None:
+    made = bootstrap.administrator_ensure(env)
+    path = bootstrap.password_path(env.AIHUB_HOME)
+    assert made.just_made
+    assert made.password == path.read_text().strip()
+    assert len(made.password) >= 16
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    admin = User.objects.get(username="admin")
+    assert admin.check_password(made.password)
+    assert admin.is_superuser
+
+
+def test_a_second_start_changes_nothing(env: Env) -> None:
+    first = bootstrap.administrator_ensure(env)
+    hashed = User.objects.get(username="admin").password
+    second = bootstrap.administrator_ensure(env)
+    assert (second.password, second.just_made) == (first.password, False)
+    assert User.objects.get(username="admin").password == hashed
+
+
+def test_a_password_of_the_environment_is_used_and_kept_nowhere(env: Env) -> None:
+    made = bootstrap.administrator_ensure(replace(env, AIHUB_ADMIN_PASSWORD="given by hand"))
+    assert made == bootstrap.Administrator("admin", "given by hand")
+    assert User.objects.get(username="admin").check_password("given by hand")
+    assert list(env.AIHUB_HOME.iterdir()) == []
+
+
+def test_a_changed_password_of_the_environment_is_set(env: Env) -> None:
+    bootstrap.administrator_ensure(env)
+    bootstrap.administrator_ensure(replace(env, AIHUB_ADMIN_PASSWORD="given by hand"))
+    assert User.objects.get(username="admin").check_password("given by hand")
+    assert not bootstrap.password_path(env.AIHUB_HOME).exists()
+
+
+def test_the_same_password_of_the_environment_keeps_the_tokens_valid(env: Env) -> None:
+    given = replace(env, AIHUB_ADMIN_PASSWORD="given by hand")
+    bootstrap.administrator_ensure(given)
+    hashed = User.objects.get(username="admin").password
+    bootstrap.administrator_ensure(given)
+    assert User.objects.get(username="admin").password == hashed
+
+
+def test_a_password_that_a_person_changed_is_left_alone(env: Env) -> None:
+    bootstrap.administrator_ensure(env)
+    admin = User.objects.get(username="admin")
+    admin.set_password("their own")
+    admin.save()
+    assert bootstrap.administrator_ensure(env).password is None
+    assert User.objects.get(username="admin").check_password("their own")
+
+
+def test_the_default_team_is_made_once(env: Env) -> None:
+    bootstrap.prepare(env)
+    bootstrap.prepare(env)
+    assert Team.objects.filter(name="default").count() == 1
+
+
+def test_a_models_file_that_does_not_fit_gets_one_sentence(env: Env, tmp_path: Path) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text("models: 3")
+    with pytest.raises(CannotStart, match="AIHUB_MODELS_FILE: .*models.yaml"):
+        bootstrap.prepare(replace(env, AIHUB_MODELS_FILE=file))
