@@ -131,5 +131,5 @@ def compose(role: str) -> App:
     return app
 
 
-logs.adopt("uvicorn", "uvicorn.error", "uvicorn.access")
+logs.adopt("uvicorn", "uvicorn.error")
 application = compose(settings.ENV.AIHUB_ROLE)

@@ -5,6 +5,7 @@ A value that does not fit stops the process at start with one sentence that name
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
+_ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 ROLES = ("all", "web", "infer", "worker")
 
 
@@ -80,7 +82,9 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_TRUSTED_ORIGINS=source.words("AIHUB_TRUSTED_ORIGINS"),
         AIHUB_TRUSTED_PROXIES=source.integer("AIHUB_TRUSTED_PROXIES", 0, low=0, high=10),
         AIHUB_MODELS_FILE=source.optional_file("AIHUB_MODELS_FILE"),
-        AIHUB_ARCHITECTURES=source.words("AIHUB_ARCHITECTURES"),
+        AIHUB_ARCHITECTURES=source.words(
+            "AIHUB_ARCHITECTURES", _ARCHITECTURE, "words of the form name=package.module:factory"
+        ),
         AIHUB_MULTIPART_MAX=source.integer("AIHUB_MULTIPART_MAX", 2048 * MIB, low=1024),
         AIHUB_PREDICT_MAX=source.integer("AIHUB_PREDICT_MAX", 32 * MIB, low=1024),
         AIHUB_PREDICT_ITEMS=source.integer("AIHUB_PREDICT_ITEMS", 64, low=1),
@@ -204,8 +208,13 @@ class _Source:
             raise self._wrong(name, f"one of {', '.join(choices)}")
         return value
 
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(word for word in self.text(name, "").replace(",", " ").split() if word)
+    def words(
+        self, name: str, pattern: re.Pattern[str] | None = None, wanted: str = ""
+    ) -> tuple[str, ...]:
+        words = tuple(self.text(name, "").replace(",", " ").split())
+        if pattern and not all(pattern.fullmatch(word) for word in words):
+            raise self._wrong(name, wanted)
+        return words
 
     def path(self, name: str, default: Path) -> Path:
         return Path(self.text(name, str(default))).expanduser().resolve()

@@ -19,7 +19,7 @@ from registry.refusals import N_, Refused
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-MAX_MODULES = 20_000  # the largest of torchvision's has 1,600
+MAX_MODULES = 10_000  # the largest of torchvision's has 1,600
 _MAX_OPTION_VALUES = 1000
 _MAX_OPTION_DEPTH = 4
 _MAX_OPTION_NUMBER = 1_000_000

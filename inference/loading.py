@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from inference.cores import threads
 from inference.pool import Loaded
@@ -32,6 +33,10 @@ def version_load(version_id: int) -> Loaded:
 
     Raises Refused where it cannot be served here, Problem where something does not answer.
     """
-    spec = spec_load(version_id)
+    close_old_connections()  # no request's end tidies up on the pool's threads
+    try:
+        spec = spec_load(version_id)
+    finally:
+        close_old_connections()
     files = {f.path: local_blob(BlobRef(f.sha256, f.md5, f.size)) for f in spec.files}
     return Loaded(spec, model_load(spec, files))

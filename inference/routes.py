@@ -10,7 +10,8 @@ VersionsByModel = dict[int, dict[str, VersionRoute]]
 
 def routes_load() -> Routes:
     """Every model with its versions and aliases, in three queries."""
-    versions, aliases = _versions(), _aliases()
+    versions = _versions()
+    aliases = _aliases(versions)
     rows = RegisteredModel.objects.order_by("pk").values_list(
         "name_key", "pk", "name", "team_id", "shared", "task"
     )
@@ -32,9 +33,11 @@ def _versions() -> VersionsByModel:
     return found
 
 
-def _aliases() -> dict[int, dict[str, str]]:
+def _aliases(versions: VersionsByModel) -> dict[int, dict[str, str]]:
+    """An alias may point at a version that came after the query before: it waits for the next."""
     found: dict[int, dict[str, str]] = defaultdict(dict)
     rows = Alias.objects.order_by("pk").values_list("model_id", "name", "version__version_key")
     for model_id, name, key in rows.iterator():
-        found[model_id][name] = key
+        if key in versions[model_id]:
+            found[model_id][name] = key
     return found

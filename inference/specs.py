@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError
 
 from aihub.problems import N_, Problem
 from inference.signature import Signature
@@ -54,13 +54,8 @@ def spec_load(version_id: int) -> ModelSpec:
 
 
 def _read(version_id: int) -> ModelSpec | None:
-    """From the database, on a thread that no request's end tidies up after."""
-    close_old_connections()
-    try:
-        version = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
-        return spec_of(version) if version else None
-    finally:
-        close_old_connections()
+    version = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
+    return spec_of(version) if version else None
 
 
 def _files(version: ModelVersion) -> tuple[FileRef, ...]:

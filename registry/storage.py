@@ -9,7 +9,7 @@ import hashlib
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -96,8 +96,8 @@ class LocalBlobStorage(FileSystemStorage):
 
     def reader(self, key: str) -> Iterator[bytes]:
         with _errors():
-            file = Path(self.path(key)).open("rb")  # noqa: SIM115 - closed by `_chunks`
-        return _chunks(file, iter(lambda: file.read(CHUNK), b""))
+            file = Path(self.path(key)).open("rb")  # noqa: SIM115 - `Reading` closes it
+        return Reading(file, iter(lambda: file.read(CHUNK), b""))
 
     def discard(self, key: str) -> None:
         with _errors():
@@ -136,7 +136,7 @@ class S3BlobStorage(S3Storage):
                 body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
             except self._client.exceptions.NoSuchKey:
                 raise FileNotFoundError(key) from None
-        return _chunks(body, body.iter_chunks(CHUNK))
+        return Reading(body, body.iter_chunks(CHUNK))
 
     def discard(self, key: str) -> None:
         with _errors():
@@ -187,9 +187,26 @@ class Writer:
             self._file.close()
 
 
-def _chunks(source: Any, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    with closing(source), _errors():
-        yield from chunks
+class Reading:
+    """Content in chunks; closing it lets go of its source, whether it was begun or not."""
+
+    def __init__(self, source: Any, chunks: Iterator[bytes]) -> None:
+        self._source = source
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        with _errors():
+            chunk = next(self._chunks, b"")
+        if not chunk:
+            self.close()
+            raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def _fetch(chunks: Iterator[bytes], path: Path, ref: BlobRef) -> None:

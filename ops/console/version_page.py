@@ -135,7 +135,6 @@ def _blank(shape: list[int], datatype: str) -> Any:
 def _texts() -> dict[str, str]:
     """What the page's script says."""
     return {
-        "states": {state.value: str(state.label) for state in State},  # type: ignore[dict-item]
         "latency": gettext("answered in {ms} ms by {model} {version}"),
         "trying": gettext("Asking the model…"),
         "wrongType": gettext("This file is not an image."),

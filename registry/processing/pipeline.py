@@ -16,6 +16,7 @@ from aihub import events
 from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
+from registry.plain import plain
 from registry.processing import builtin, jobs, steps
 from registry.processing.jobs import Lease
 from registry.refusals import N_, Refused
@@ -136,7 +137,7 @@ def _save(version: ModelVersion, lease: Lease, **changes: Any) -> None:
     with transaction.atomic():
         if not lease.held():
             raise LeaseLost
-        values = {name: getattr(version, name) for name in SAVED}
+        values = {name: plain(getattr(version, name)) for name in SAVED}
         found = ModelVersion.objects.filter(pk=version.pk, state=State.PROCESSING)
         if not found.update(**values, **changes, updated_at=timezone.now()):
             raise LeaseLost
@@ -168,11 +169,11 @@ def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:
             lease,
             state=State.REJECTED,
             reason_message=refused.message,
-            reason_values=refused.values,
+            reason_values=plain(refused.values),
         )
-        lease.fail(str(refused))
+        lease.fail(plain(str(refused)))
         revision_bump()
-        _emit("version.rejected", version, reason=str(refused))
+        _emit("version.rejected", version, reason=plain(str(refused)))
 
 
 def _emit(name: str, version: ModelVersion, **data: Any) -> None:

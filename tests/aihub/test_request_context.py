@@ -29,7 +29,9 @@ def test_a_well_formed_request_id_is_kept(given: str) -> None:
     assert request_id_from(given) == given
 
 
-@pytest.mark.parametrize("given", ["", "short", "x" * 65, "with space!", "新的请求标识符号", "a\nb" * 4])
+@pytest.mark.parametrize(
+    "given", ["", "short", "x" * 65, "with space", "请求标识符号数字", "a\nb" * 4]
+)
 def test_any_other_request_id_is_replaced(given: str) -> None:
     assert request_id_from(given) != given
     assert len(request_id_from(given)) == 32

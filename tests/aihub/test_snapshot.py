@@ -7,6 +7,8 @@ from django.db import OperationalError
 
 from aihub.snapshot import Poller, Snapshot
 
+pytestmark = pytest.mark.django_db  # a poller that fails lets go of its connection
+
 
 class Source:
     """A database of one list and its revision; it can be away."""
@@ -119,7 +121,7 @@ def test_ticks_run_beside_it_and_their_failure_harms_nothing(source: Source, pat
 
 
 def test_it_polls_by_itself_until_it_is_stopped(
-    source: Source, path: Path, monkeypatch: pytest.MonkeyPatch, db: None
+    source: Source, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aihub.snapshot.POLL_EVERY", 0.01)
     snapshot = source.snapshot(path)

@@ -1,5 +1,6 @@
 """Semantic versions: what is one, and in which order they come."""
 
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -96,7 +97,5 @@ def test_it_refuses_what_is_no_semantic_version(text: str) -> None:
 
 @given(st.text(max_size=80))
 def test_it_takes_or_refuses_any_text(text: str) -> None:
-    try:
+    with suppress(Refused):
         assert semver.parse(text).key.isascii()
-    except Refused as refused:
-        assert len(str(refused)) < 200

@@ -1,0 +1,185 @@
+"""The job table: one holder at a time, and recovery by leases that end."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from aihub import request_context
+from registry.models import Job
+from registry.processing import jobs, worker
+from registry.processing.jobs import Lease, claim, enqueue, has_claimable
+from tests.registry.making import claimed
+
+pytestmark = pytest.mark.django_db
+WORKERS = 12
+
+
+def expire(lease: Lease) -> None:
+    """As if the time of a lease had passed."""
+    past = timezone.now() - timedelta(seconds=1)
+    Job.objects.filter(pk=lease.job_id).update(lease_expires_at=past)
+
+
+def job_of(lease: Lease) -> Job:
+    return Job.objects.get(pk=lease.job_id)
+
+
+def at_once(count: int, call: Callable[[int], Lease | None]) -> list[Lease | None]:
+    """What `count` threads answer that start together."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> Lease | None:
+        try:
+            barrier.wait(30)
+            return call(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(run, range(count)))
+
+
+def test_the_same_work_twice_is_one_job() -> None:
+    assert enqueue("kind", 1).pk == enqueue("kind", 1).pk
+    assert enqueue("kind", 2).pk != enqueue("kind", 1).pk
+
+
+def test_a_job_keeps_the_request_it_came_from() -> None:
+    with request_context.use("request-1"):
+        assert enqueue("kind", 1).request_id == "request-1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_exactly_one_gets_a_job() -> None:
+    enqueue("kind", 1)
+    taken = at_once(WORKERS, lambda number: claim(f"worker-{number}"))
+    assert len([lease for lease in taken if lease]) == 1
+    assert Job.objects.get().attempts == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_exactly_one_takes_over_an_abandoned_job() -> None:
+    enqueue("kind", 1)
+    expire(claimed())
+    taken = at_once(WORKERS, lambda number: claim(f"worker-{number}"))
+    assert [lease.attempt for lease in taken if lease] == [2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_share_many_jobs() -> None:
+    for number in range(WORKERS):
+        enqueue("kind", number)
+    while Job.objects.filter(state=Job.States.QUEUED).exists():
+        at_once(4, lambda number: claim(f"worker-{number}"))
+    assert set(Job.objects.values_list("attempts", flat=True)) == {1}
+
+
+def test_the_most_urgent_comes_first_then_the_oldest() -> None:
+    for subject, priority in ((1, 0), (2, 5), (3, 0), (4, 5)):
+        enqueue("kind", subject, priority=priority)
+    assert [claimed().subject_id for _ in range(4)] == [2, 4, 1, 3]
+    assert claim("worker") is None
+    assert not has_claimable()
+
+
+def test_a_held_job_is_nobody_elses() -> None:
+    enqueue("kind", 1)
+    lease = claimed()
+    assert lease.held()
+    assert claim("other") is None
+
+
+def test_a_lease_that_ends_frees_its_job() -> None:
+    enqueue("kind", 1)
+    expire(claimed())
+    assert has_claimable()
+    assert claimed("other").attempt == 2
+
+
+def test_a_renewed_lease_does_not_end() -> None:
+    enqueue("kind", 1)
+    lease = claimed()
+    expire(lease)
+    assert lease.renew()
+    assert claim("other") is None
+
+
+def test_a_lost_lease_writes_nothing() -> None:
+    enqueue("kind", 1)
+    lost = claimed()
+    expire(lost)
+    held = claimed("other")
+    before = Job.objects.values().get()
+    assert not any((lost.renew(), lost.held(), lost.succeed(), lost.fail("late")))
+    assert not lost.give_back("late")
+    assert Job.objects.values().get() == before
+    assert held.succeed()
+
+
+def test_the_same_worker_again_is_another_holder() -> None:
+    enqueue("kind", 1)
+    lost = claimed("worker")
+    expire(lost)
+    assert claimed("worker").held()
+    assert not lost.held()
+
+
+@pytest.mark.parametrize(("end", "state"), [("succeed", "succeeded"), ("fail", "failed")])
+def test_an_ended_job_is_not_claimed_again(end: str, state: str) -> None:
+    enqueue("kind", 1)
+    lease = claimed()
+    assert lease.succeed() if end == "succeed" else lease.fail("no " * 1000)
+    assert job_of(lease).state == state
+    assert job_of(lease).finished_at
+    assert not lease.renew()
+    assert claim("other") is None
+
+
+def test_a_job_given_back_waits_and_its_attempt_does_not_count() -> None:
+    enqueue("kind", 1)
+    for _ in range(5):
+        lease = claimed()
+        assert lease.attempt == 1
+        assert lease.give_back("storage is away")
+        assert claim("other") is None
+        assert job_of(lease).not_before > timezone.now()
+        Job.objects.update(not_before=timezone.now())
+    assert job_of(lease).error == "storage is away"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_kept_alive_while_its_work_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.01)
+    enqueue("kind", 1)
+    lease = claimed()
+    before = job_of(lease).heartbeat_at
+    with worker.kept_alive(lease):
+        _until(lambda: job_of(lease).heartbeat_at != before)
+    assert lease.held()
+    assert "lease" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_keeping_alive_ends_with_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.01)
+    enqueue("kind", 1)
+    lost = claimed()
+    expire(lost)
+    held = claimed("other")
+    expires_at = job_of(held).lease_expires_at
+    with worker.kept_alive(lost):
+        _until(lambda: "lease" not in {thread.name for thread in threading.enumerate()})
+    assert job_of(held).lease_expires_at == expires_at
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = timezone.now() + timedelta(seconds=20)
+    pause = threading.Event()
+    while not holds():
+        assert timezone.now() < deadline
+        pause.wait(0.01)

@@ -1,0 +1,72 @@
+"""What a worker process does around its jobs: take them, beat, hint, sweep."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from aihub import request_context
+from registry.models import Job, WorkerHeartbeat
+from registry.processing import jobs, worker
+from registry.processing.jobs import Lease
+from registry.processing.worker import Housekeeper, beat, run_one, workers_alive
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_runs_jobs_until_none_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def handle(lease: Lease) -> None:
+        seen.append((lease.subject_id, request_context.current().request_id))
+        lease.succeed()
+
+    monkeypatch.setitem(worker.HANDLERS, "kind", handle)
+    for number in range(3):
+        with request_context.use(f"request-{number}"):
+            jobs.enqueue("kind", number)
+    assert [run_one() for _ in range(4)] == [True, True, True, False]
+    assert seen == [(n, f"request-{n}") for n in range(3)]
+
+
+def test_a_worker_is_alive_for_a_while_after_its_heartbeat() -> None:
+    beat("one")
+    beat("one")
+    beat("two")
+    assert workers_alive() == 2
+    WorkerHeartbeat.objects.filter(name="one").update(at=timezone.now() - timedelta(seconds=20))
+    assert workers_alive() == 1
+
+
+def test_workers_long_gone_are_forgotten() -> None:
+    beat("old")
+    WorkerHeartbeat.objects.update(at=timezone.now() - timedelta(days=2))
+    beat("new")
+    assert [row.name for row in WorkerHeartbeat.objects.all()] == ["new"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_housekeeper_hints_at_work_and_outlives_failures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
+    jobs.enqueue("kind", 1)
+    hinted, swept = threading.Semaphore(0), threading.Event()
+
+    def hint() -> None:
+        hinted.release()
+        raise DatabaseError("away")
+
+    keeper = Housekeeper(hint=hint, sweep=swept.set)
+    keeper.start()
+    for _ in range(3):
+        assert hinted.acquire(timeout=20)
+    Job.objects.all().delete()
+    assert swept.wait(20)
+    keeper.stop()
+    keeper.join(20)
+    assert not keeper.is_alive()
+    assert workers_alive() == 1
