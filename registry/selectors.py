@@ -80,7 +80,7 @@ def version_missing(model: str, version: str) -> Problem:
 
 def alias_get(model: RegisteredModel, name: str) -> Alias:
     found = model.aliases.select_related("version", "model").filter(name=name).first()
-    if found is None:
+    if found is None or found.name != name:  # some databases ignore case
         raise Problem(
             404, N_("“%(model)s” has no alias “%(alias)s”."), model=model.name, alias=name[:80]
         )

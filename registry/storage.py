@@ -85,6 +85,14 @@ def local_blob(ref: BlobRef) -> Path:
     return blob_storage().local(ref)
 
 
+def blob_reader(ref: BlobRef) -> Iterator[bytes]:
+    """The content of `ref` in chunks."""
+    try:
+        return blob_storage().reader(ref.key)
+    except FileNotFoundError:
+        raise StorageUnavailable(MISSING) from None
+
+
 class LocalBlobStorage(FileSystemStorage):
     """Content in a folder."""
 

@@ -81,22 +81,26 @@ class Hub:
         return client
 
     def wait_ready(self, model: str, version: str, timeout: float = 60.0) -> dict[str, Any]:
-        """The version once it is `ready`; fails with the reason when it is rejected."""
+        """The version once it is `ready` and prediction knows it; fails if it is rejected."""
         found = self.wait_processed(model, version, timeout)
         assert found["state"] == "ready", found["reason"]
+        client = self.client()
+        path = f"{API}/models/{model}/predict/?version={version}"
+
+        def known() -> bool:
+            return client.post(path, json={}).status_code not in (404, 409)
+
+        self.wait_until(known, f"prediction to know {model} {version}", timeout=10)
         return found
 
     def wait_processed(self, model: str, version: str, timeout: float = 60.0) -> dict[str, Any]:
         """The version once it is `ready` or `rejected`."""
-        path = f"{API}/models/{model}/versions/{version}/"
         found: dict[str, Any] = {}
-        with self.client() as client:
+        with HubClient(self.url, "admin", PASSWORD) as client:
 
             def processed() -> bool:
-                answer = client.get(path)
-                answer.raise_for_status()
-                found.update(answer.json())
-                return found["state"] in ("ready", "rejected")
+                found.update(client.version(model, version) or {})
+                return found.get("state") in ("ready", "rejected")
 
             self.wait_until(processed, f"{model} {version} to be processed", timeout)
         return found

@@ -7,6 +7,7 @@ at the keyboard has in the environment reaches the tests.
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Make the stack and its environment; pytest-django reads the settings after this."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it cleans up as on Ctrl-C
     cleanup = ExitStack()
     early_config.add_cleanup(cleanup.close)
     stack = cleanup.enter_context(_stack(early_config.known_args_namespace.stack))

@@ -1,7 +1,12 @@
 """`/api/v1/audit/`: who changed what."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import django_filters
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import generics, serializers
 
@@ -10,9 +15,24 @@ from ops.api.keys import managed_teams
 from ops.models import AuditEvent
 
 
+class MomentField(IsoDateTimeField):
+    """A moment that can be told in UTC."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        found = super().to_python(value)
+        try:
+            return found.astimezone(UTC) if found else None
+        except OverflowError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    field_class = MomentField
+
+
 class AuditFilter(django_filters.FilterSet):
-    since = django_filters.IsoDateTimeFilter("at", lookup_expr="gte")
-    until = django_filters.IsoDateTimeFilter("at", lookup_expr="lt")
+    since = MomentFilter("at", lookup_expr="gte")
+    until = MomentFilter("at", lookup_expr="lt")
     team = django_filters.CharFilter("team__name")
 
     class Meta:

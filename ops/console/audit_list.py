@@ -32,7 +32,15 @@ class ActionFilter(FieldFilter):
 @admin.register(AuditEvent, site=site)
 class AuditList(ListAdmin):
     route = "audit"
-    list_display = ("at", "actor_name", "show_action", "subject", "team", "show_data", "show_source")
+    list_display = (
+        "at",
+        "actor_name",
+        "show_action",
+        "subject",
+        "team",
+        "show_data",
+        "show_source",
+    )
     list_filter = (ActionFilter, ManagedTeamFilter, ("at", RangeDateTimeFilter))
     search_fields = ("subject", "actor_name", "action", "request_id")
     search_help_text = _("Search people, actions, subjects and request ids")

@@ -92,9 +92,7 @@ class AliasForm(forms.Form):
     name = forms.RegexField(
         regex=rf"^(?:{ALIAS.pattern})$",
         label=_("Alias"),
-        error_messages={
-            "invalid": _("An alias is 1 to 64 of a-z, 0-9, “_”, “-”, a letter first.")
-        },
+        error_messages={"invalid": _("An alias is 1 to 64 of a-z, 0-9, “_”, “-”, a letter first.")},
     )
     version = forms.CharField(label=_("Version"), max_length=80)
     comment = forms.CharField(label=_("Comment"), required=False, max_length=2_000)
@@ -158,8 +156,6 @@ class KeyForm(forms.Form):
     def expires_at(self) -> Any:
         days = self.cleaned_data["days"]
         return timezone.now() + timedelta(days=days) if days else None
-
-
 
 
 class TeamForm(forms.ModelForm):

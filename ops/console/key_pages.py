@@ -97,7 +97,8 @@ def key_new(request: HttpRequest) -> HttpResponse:
     form = KeyForm(request.POST or None, teams=teams)
     crumbs = [*_crumbs(), (_("New key"), request.path)]
     if not form.is_valid():
-        return show(request, "console/form.html", crumbs, form=form, back=crumbs[0][1])
+        context = {"form": form, "verb": _("Make the key"), "back": crumbs[0][1]}
+        return show(request, "console/form.html", crumbs, **context)
     data = form.cleaned_data
     key, secret = key_create(
         principal=principal,
@@ -108,9 +109,7 @@ def key_new(request: HttpRequest) -> HttpResponse:
         expires_at=form.expires_at,
     )
     hub_url = request.build_absolute_uri("/").rstrip("/")
-    return show(
-        request, "console/key_made.html", crumbs, key=key, secret=secret, hub_url=hub_url
-    )
+    return show(request, "console/key_made.html", crumbs, key=key, secret=secret, hub_url=hub_url)
 
 
 @page("api-keys/<str:prefix>/revoke/", "key_revoke")

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import URLPattern, path
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 
@@ -37,7 +38,12 @@ class ListAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(
-            request, {**self.add_button(request), **(extra_context or {})}
+            request,
+            {
+                "title": capfirst(self.opts.verbose_name_plural),
+                **self.add_button(request),
+                **(extra_context or {}),
+            },
         )
 
     def has_module_permission(self, request: HttpRequest) -> bool:

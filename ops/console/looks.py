@@ -51,7 +51,7 @@ def count(number: int | None) -> str:
         return "–"
     for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         if number >= limit:
-            return f"{number_format(number / limit, 1)} {unit}"
+            return f"{number_format(round(number / limit, 1), 1)} {unit}"
     return str(number)
 
 
@@ -61,4 +61,11 @@ def duration(milliseconds: int | None) -> str:
         return ""
     if milliseconds < 1000:
         return f"{milliseconds} ms"
-    return f"{number_format(milliseconds / 1000, 1)} s"
+    return f"{number_format(round(milliseconds / 1000, 1), 1)} s"
+
+
+def rounded(value: object) -> object:
+    """Numbers with four digits, in a list too: what a person wants to see of 127 / 255."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return [rounded(item) for item in value] if isinstance(value, list) else value

@@ -82,7 +82,7 @@ def alias_move(request: HttpRequest, name: str) -> HttpResponse:
     form = AliasForm(request.POST)
     if not form.is_valid():
         for error in form.errors.values():
-            messages.error(request, " ".join(error))
+            messages.error(request, " ".join(map(str, error)))
         return redirect("admin:model", model.name)
     data = form.cleaned_data
     values = {"alias": data["name"], "version": data["version"]}

@@ -27,6 +27,13 @@ COMMON_ARCHITECTURES = (
     *("inception_v3", "mobilenet_v2", "mobilenet_v3_large", "regnet_y_8gf", "resnet18"),
     *("resnet34", "resnet50", "resnet101", "shufflenet_v2_x1_0", "swin_t", "vgg16", "vit_b_16"),
 )
+STAGES = (
+    (_("Check"), _("Sums are taken; the format is found from the content, not from the name.")),
+    (_("Scan"), _("What could run code, or claims more than it holds, is refused with a reason.")),
+    (_("Load"), _("The weights are loaded safely into the architecture that you name.")),
+    (_("Run"), _("The model runs once on a sample; its inputs and outputs are kept.")),
+    (_("Serve"), _("The version is ready: try it, then give it the alias “production”.")),
+)
 _CORE = re.compile(r"(\d+)\.(\d+)\.\d+")
 
 
@@ -46,6 +53,7 @@ def publish_page(request: HttpRequest) -> HttpResponse:
         tasks=Task.choices,
         architectures=_architectures(principal),
         interpolations=INTERPOLATIONS,
+        stages=STAGES,
         texts=_texts(),
     )
 

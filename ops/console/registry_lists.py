@@ -44,7 +44,14 @@ class PublishedList(ListAdmin):
 @admin.register(RegisteredModel, site=site)
 class ModelList(PublishedList):
     route = "models"
-    list_display = ("show_name", "show_team", "task", "show_production", "show_newest", "updated_at")
+    list_display = (
+        "show_name",
+        "show_team",
+        "task",
+        "show_production",
+        "show_newest",
+        "updated_at",
+    )
     list_filter = (ModelTeamFilter, TaskFilter)
     search_fields = ("name", "description", "tag_rows__name")
     search_help_text = _("Search names, descriptions and tags")

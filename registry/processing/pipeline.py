@@ -87,8 +87,8 @@ def _run(version: ModelVersion, lease: Lease) -> None:
 
 def _run_steps(version: ModelVersion, lease: Lease) -> None:
     context = steps.Context(version)
-    if not version.steps:
-        version.steps = steps.pending()
+    if [entry["name"] for entry in version.steps] != [step.name for step in steps.all_steps()]:
+        version.steps = steps.pending()  # the hub was upgraded meanwhile
     for step, entry in zip(steps.all_steps(), version.steps, strict=True):
         if entry["state"] != "done":
             _run_step(step, entry, context, lease)

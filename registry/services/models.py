@@ -105,7 +105,10 @@ def denied(action: Action, team: Team) -> Problem:
 
 def _set_tags(model: RegisteredModel, tags: Sequence[str]) -> None:
     model.tag_rows.all().delete()
-    ModelTag.objects.bulk_create(ModelTag(model=model, name=tag) for tag in sorted(set(tags)))
+    unique = {tag.casefold(): tag for tag in reversed(tags)}.values()
+    # Some databases find more tags equal (“é”, “e”) than Python does: they keep one.
+    rows = [ModelTag(model=model, name=tag) for tag in sorted(unique)]
+    ModelTag.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _emit(name: str, model: RegisteredModel, principal: Principal, **data: Any) -> None:

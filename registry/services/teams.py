@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from aihub.access import Principal
@@ -33,9 +33,7 @@ def team_update(team: Team, *, principal: Principal, changes: Mapping[str, Any])
     return team
 
 
-def membership_set(
-    *, principal: Principal, team: Team, user: AbstractBaseUser, role: str
-) -> Membership:
+def membership_set(*, principal: Principal, team: Team, user: User, role: str) -> Membership:
     """Give somebody a role in a team, whether they have one there or not."""
     with transaction.atomic():
         before = Membership.objects.filter(team=team, user=user).first()

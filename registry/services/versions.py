@@ -42,10 +42,7 @@ def version_create(
     with transaction.atomic():
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
-        for upload in publication.files:
-            VersionFile.objects.create(
-                version=version, path=upload.filename, size=upload.size, upload=upload
-            )
+        _insert_files(version, publication.files)
         jobs.enqueue(pipeline.KIND, version.pk)
         _emit("version.created", version, principal, files=len(publication.files))
         transaction.on_commit(send_hint)
@@ -126,6 +123,17 @@ def _insert(principal: Principal, model: RegisteredModel, publication: Publicati
             version=version.text,
             model=model.name,
         ) from None
+
+
+def _insert_files(version: ModelVersion, uploads: Sequence[Upload]) -> None:
+    rows = [
+        VersionFile(version=version, path=upload.filename, size=upload.size, upload=upload)
+        for upload in uploads
+    ]
+    try:
+        VersionFile.objects.bulk_create(rows)
+    except IntegrityError:  # to some databases “A” and “a” are the same
+        raise Problem(400, N_("Two files have the same name.")) from None
 
 
 def _emit(name: str, version: ModelVersion, principal: Principal, **data: Any) -> None:

@@ -123,7 +123,7 @@ function showProgress(started, { loaded, total }) {
   const percent = total ? Math.round((loaded / total) * 100) : 0;
   const bar = part("progress").querySelector(".hub-bar");
   bar.setAttribute("aria-valuenow", percent);
-  bar.firstElementChild.style.width = `${percent}%`;
+  bar.style.setProperty("--done", `${percent}%`);
   const rate = loaded / Math.max((performance.now() - started) / 1000, 0.001);
   part("status").textContent = loaded >= total ? texts.checking : texts.sending
     .replace("{done}", size(loaded)).replace("{total}", size(total)).replace("{rate}", size(rate));
@@ -168,6 +168,8 @@ function complete() {
 }
 
 function start() {
+  // The theme looks for a text field beside every file input unless it is marked so.
+  for (const name of ["file", "labels-file"]) part(name).hasChangeListener = true;
   part("name").addEventListener("input", followName);
   part("version").addEventListener("input", () => { part("version").dataset.edited = "true"; });
   part("file").addEventListener("change", ({ target }) => { addFiles(target.files); target.value = ""; });

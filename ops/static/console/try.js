@@ -32,13 +32,13 @@ function element(tag, properties = {}, ...children) {
 
 function result({ label, score }) {
   const percent = score * 100;
-  const bar = element("i");
-  bar.style.width = `${percent}%`;
+  const bar = element("div", { className: "hub-bar" });
+  bar.style.setProperty("--done", `${percent}%`);
   return element(
     "li", {},
     element("span", { textContent: label }),
     element("b", { textContent: `${percent.toFixed(percent < 10 ? 2 : 1)}%` }),
-    element("div", { className: "hub-bar" }, bar),
+    bar,
   );
 }
 
@@ -53,6 +53,7 @@ class Trying {
 
   takeImages() {
     const drop = this.part("drop");
+    this.part("file").hasChangeListener = true; // else the theme looks for a text field beside it
     this.part("file").addEventListener("change", ({ target }) => {
       if (target.files[0]) this.sendImage(target.files[0]);
       target.value = ""; // so that the same file can be chosen again
@@ -104,11 +105,9 @@ class Trying {
   }
 
   async post(body, headers) {
-    const { model, version, tokenUrl } = this.page;
-    const access = await freshToken(tokenUrl);
-    const url = `/api/v1/models/${encodeURIComponent(model)}/predict/?version=${encodeURIComponent(version)}`;
+    const access = await freshToken(this.page.tokenUrl);
     const language = { "Accept-Language": document.documentElement.lang };
-    return fetch(url, {
+    return fetch(this.page.predictUrl, {
       method: "POST",
       body,
       credentials: "omit",

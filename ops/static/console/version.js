@@ -5,11 +5,6 @@ const EVERY = 1000; // milliseconds
 const texts = JSON.parse(document.getElementById("version-texts").textContent);
 const root = () => document.getElementById("version");
 
-function apiUrl() {
-  const { model, version } = root().dataset;
-  return `/api/v1/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version)}/`;
-}
-
 function duration(milliseconds) {
   if (milliseconds === null) return "";
   if (milliseconds < 1000) return `${milliseconds} ms`;
@@ -26,7 +21,7 @@ function showStep(step) {
   line.dataset.state = step.state;
   line.querySelector("time").textContent = duration(step.duration_ms);
   line.querySelector(".hub-bar").setAttribute("aria-valuenow", percent);
-  line.querySelector(".hub-bar > i").style.width = `${percent}%`;
+  line.querySelector(".hub-bar").style.setProperty("--done", `${percent}%`);
 }
 
 /** Put the server's whole page in place of what was followed: sums, signature, reason. */
@@ -38,7 +33,7 @@ async function showFinal() {
 }
 
 async function look() {
-  const answer = await fetch(apiUrl(), { headers: { Accept: "application/json" } });
+  const answer = await fetch(root().dataset.apiUrl, { headers: { Accept: "application/json" } });
   if (!answer.ok) return answer.status === 404; // deleted meanwhile: nothing more to follow
   const version = await answer.json();
   version.steps.forEach(showStep);

@@ -1,0 +1,187 @@
+"""Who sees and may do what in the console: the whole cast against every page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from aihub.events import SYSTEM
+from ops.keys import key_create
+from registry.models import Team
+from registry.services.aliases import alias_set
+from tests.cast import CAST, enter, enter_admin
+from tests.registry.making import make_model, make_ready, publish
+
+pytestmark = pytest.mark.django_db
+PEOPLE = (*CAST, "admin", "anonymous")
+EVERYBODY = (*CAST, "admin")
+OF_ALPHA = ("owner", "developer", "viewer", "admin")
+PUBLISHERS = ("owner", "developer", "admin")
+OWNERS = ("owner", "admin")
+MANAGERS = ("owner", "outsider", "admin")
+ADMIN = ("admin",)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, and what each of the cast gets for it; who is not named gets `other`."""
+
+    path: str
+    may: tuple[str, ...]
+    other: int = 404
+    alpha: int = 403  # for those of team alpha who may see the model but not do this
+    method: str = "get"
+    status: int = 200
+    data: dict[str, str] = field(default_factory=dict)
+
+    def expected(self, person: str) -> int:
+        if person == "anonymous":
+            return 302
+        if person in self.may:
+            return self.status
+        return self.alpha if person in OF_ALPHA else self.other
+
+
+MODEL, VERSION = "/models/digits/", "/models/digits/versions/1.0.0/"
+EDITED = {"task": "tensor", "precision": "exact"}
+ALIAS = {"name": "staging", "version": "1.0.0"}
+MEMBER = {"username": "viewer", "role": "developer"}
+PAGES = [
+    Page("/", EVERYBODY),
+    Page("/models/", EVERYBODY),
+    Page("/versions/", EVERYBODY),
+    Page("/publish/", EVERYBODY),
+    Page("/password/", EVERYBODY),
+    Page(MODEL, OF_ALPHA),
+    Page("/models/DIGITS/", OF_ALPHA),
+    Page(f"{MODEL}edit/", PUBLISHERS),
+    Page(f"{MODEL}edit/", PUBLISHERS, method="post", status=302, data=EDITED),
+    Page(f"{MODEL}delete/", OWNERS),
+    Page(f"{MODEL}delete/", OWNERS, method="post", status=302),
+    Page(f"{MODEL}aliases/", PUBLISHERS, method="post", status=302, data=ALIAS),
+    Page(f"{MODEL}aliases/production/remove/", PUBLISHERS, method="post", status=302),
+    Page(VERSION, OF_ALPHA),
+    Page("/models/digits/versions/9.9.9/", (), alpha=404),
+    Page(f"{VERSION}edit/", PUBLISHERS),
+    Page(f"{VERSION}delete/", OWNERS),
+    Page(f"{VERSION}delete/", OWNERS, method="post", status=302),
+    Page("/api-keys/", MANAGERS, other=403),
+    Page("/api-keys/new/", MANAGERS, other=403),
+    Page("/api-keys/{prefix}/revoke/", OWNERS, alpha=404),
+    Page("/api-keys/{prefix}/revoke/", OWNERS, alpha=404, method="post", status=302),
+    Page("/audit/", MANAGERS, other=403),
+    Page("/teams/", EVERYBODY),
+    Page("/teams/alpha/", OF_ALPHA),
+    Page("/teams/new/", ADMIN, other=403),
+    Page("/teams/alpha/edit/", ADMIN, other=403),
+    Page("/teams/alpha/members/", OWNERS, method="post", status=302, data=MEMBER),
+    Page("/users/", ADMIN, other=403),
+    Page("/users/new/", ADMIN, other=403),
+    Page("/users/{pk}/", ADMIN, other=403),
+    Page("/users/{pk}/password/", ADMIN, other=403),
+    Page("/token/", EVERYBODY, method="post"),
+    Page("/token/", (), method="get", alpha=405, other=405),
+    Page(f"{MODEL}delete/", (), method="put", alpha=405, other=405),
+]
+
+
+@pytest.fixture
+def places(alpha: Team) -> dict[str, object]:
+    """Model `digits` of team alpha with a version in production, a key, and the whole cast."""
+    people = {name: enter(name) for name in CAST}
+    model = make_model(alpha)
+    version = make_ready(publish(model))
+    alias_set(principal=SYSTEM, model=model, name="production", version=version)
+    key, _ = key_create(principal=SYSTEM, team=alpha, name="shop", actions=["predict"])
+    return {"prefix": key.prefix, "pk": people["viewer"].pk, **people}
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.method} {page.path}")
+def test_every_page_answers_each_of_the_cast(
+    client: Client, places: dict[str, object], page: Page, person: str
+) -> None:
+    user = enter_admin() if person == "admin" else places.get(person)
+    if isinstance(user, User):
+        client.force_login(user)
+    answer = getattr(client, page.method)(page.path.format(**places), page.data)
+    assert answer.status_code == page.expected(person)
+    if person == "anonymous":
+        assert answer["Location"].startswith(reverse("admin:login"))
+
+
+def test_lists_hold_only_what_the_user_may_see(
+    client: Client, places: dict[str, object], outsider_models: None
+) -> None:
+    client.force_login(places["outsider"])  # type: ignore[arg-type]
+    models, versions = client.get("/models/"), client.get("/versions/")
+    assert [model.name for model in models.context["cl"].result_list] == ["letters", "open"]
+    assert [str(version) for version in versions.context["cl"].result_list] == ["letters/2.0.0"]
+
+
+@pytest.fixture
+def outsider_models(places: object, beta: Team, alpha: Team) -> None:
+    publish(make_model(beta, "letters"), "2.0.0")
+    make_model(alpha, "open", shared=True)
+
+
+def test_a_shared_model_can_be_seen_and_not_changed(
+    client: Client, places: dict[str, object], outsider_models: None
+) -> None:
+    client.force_login(places["outsider"])  # type: ignore[arg-type]
+    assert client.get("/models/open/").status_code == 200
+    assert client.get("/models/open/edit/").status_code == 403
+
+
+def test_an_inactive_user_is_out_at_once(client: Client, developer: User) -> None:
+    client.force_login(developer)
+    assert client.get("/").status_code == 200
+    User.objects.filter(pk=developer.pk).update(is_active=False)
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("person", "offered"), [("viewer", False), ("developer", True), ("owner", True)]
+)
+def test_publishing_is_offered_to_those_who_may(
+    client: Client, places: dict[str, object], person: str, offered: bool
+) -> None:
+    client.force_login(places[person])  # type: ignore[arg-type]
+    page = client.get("/publish/")
+    assert bool(page.context["teams"]) is offered
+    assert bool(page.context["models"]) is offered
+
+
+def test_actions_are_offered_to_those_who_may(
+    client: Client, places: dict[str, object]
+) -> None:
+    seen = {}
+    for person in ("viewer", "developer", "owner"):
+        client.force_login(places[person])  # type: ignore[arg-type]
+        text = client.get(VERSION).content.decode()
+        seen[person] = [f"{VERSION}{action}/" in text for action in ("edit", "delete")]
+    assert seen == {"viewer": [False, False], "developer": [True, False], "owner": [True, True]}
+
+
+def test_forms_are_refused_without_a_csrf_token(owner: User, alpha: Team) -> None:
+    make_model(alpha)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+    answer = client.post("/models/digits/delete/")
+    assert answer.status_code == 403
+    assert b"<html" in answer.content
+    assert client.post("/token/").status_code == 403
+
+
+def test_a_page_asks_for_no_query_a_row(
+    client: Client, owner: User, alpha: Team, django_assert_max_num_queries: Callable[..., object]
+) -> None:
+    for number in range(5):
+        publish(make_model(alpha, f"model-{number}"), "1.0.0")
+    client.force_login(owner)
+    for path in ("/", "/models/", "/versions/"):
+        with django_assert_max_num_queries(16):  # type: ignore[attr-defined]
+            assert client.get(path).status_code == 200

@@ -1,0 +1,205 @@
+"""`/api/v1/models/`: create, list, edit and delete registered models."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from aihub.events import SYSTEM
+from registry.models import Blob, Job, ModelTag, ModelVersion, RegisteredModel, Team, Upload
+from registry.processing import builtin
+from registry.processing.steps import Context
+from registry.services.aliases import alias_set
+from tests.registry.making import make_model, make_ready, publish
+
+pytestmark = pytest.mark.django_db
+MODELS = "/api/v1/models/"
+
+
+@pytest.fixture
+def client(developer: User, client_of: Callable[[User], APIClient]) -> APIClient:
+    return client_of(developer)
+
+
+@pytest.fixture
+def owners_client(owner: User, client_of: Callable[[User], APIClient]) -> APIClient:
+    return client_of(owner)
+
+
+def names(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.content
+    return [model["name"] for model in answer.json()["results"]]
+
+
+def test_it_creates_a_model(client: APIClient) -> None:
+    sent = {
+        "name": "Digits-1.0",
+        "team": "alpha",
+        "description": "Reads digits. 读数字 🚀",
+        "card": "# Card",
+        "tags": ["vision", "b", "vision"],
+        "task": "tensor",
+        "precision": "exact",
+        "shared": True,
+    }
+    answer = client.post(MODELS, sent)
+    assert answer.status_code == 201
+    body = answer.json()
+    assert body == client.get(f"{MODELS}digits-1.0/").json()
+    assert body == sent | {
+        "tags": ["b", "vision"],
+        "aliases": {},
+        "versions": 0,
+        "created_by": "developer",
+        "created_at": body["created_at"],
+        "updated_at": body["updated_at"],
+    }
+
+
+def test_a_name_is_taken_in_any_case_and_any_team(client: APIClient, beta: Team) -> None:
+    make_model(beta, "Digits")
+    answer = client.post(MODELS, {"name": "dIGITS", "team": "alpha"})
+    assert answer.status_code == 409
+    assert RegisteredModel.objects.count() == 1
+
+
+def test_a_team_must_be_there(client: APIClient) -> None:
+    answer = client.post(MODELS, {"name": "digits", "team": "gamma"})
+    assert answer.status_code == 400
+    assert "gamma" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("tags", [["A", "a"], ["é", "e"], ["x ", "x"], ["ß", "ss"], ["🚀", "🦀"]])
+def test_tags_that_a_database_finds_equal_do_no_harm(client: APIClient, tags: list[str]) -> None:
+    assert client.post(MODELS, {"name": "d", "team": "alpha", "tags": tags}).status_code == 201
+    assert client.patch(f"{MODELS}d/", {"tags": tags[::-1]}).status_code == 200
+    assert ModelTag.objects.exists()
+
+
+def test_it_edits_what_was_sent_alone(client: APIClient, alpha: Team) -> None:
+    make_model(alpha, description="old", card="card", tags=["a"])
+    body = client.patch(f"{MODELS}digits/", {"description": "new", "tags": ["b", "c"]}).json()
+    assert (body["description"], body["card"], body["tags"]) == ("new", "card", ["b", "c"])
+
+
+def test_a_name_does_not_change(client: APIClient, alpha: Team) -> None:
+    make_model(alpha)
+    answer = client.patch(f"{MODELS}digits/", {"name": "other"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"field": "name", "detail": "No such field."}]
+
+
+def test_it_deletes_a_model_with_its_versions_and_jobs(
+    owners_client: APIClient, alpha: Team
+) -> None:
+    version = publish(make_model(alpha, tags=["a"]))
+    builtin.checksum(Context(make_ready(version)))
+    publish(version.model, "2.0.0")
+    assert owners_client.delete(f"{MODELS}digits/").status_code == 204
+    for table in (RegisteredModel, ModelVersion, ModelTag, Job):
+        assert not table.objects.exists()
+    assert Blob.objects.count() == 1
+    assert Upload.objects.get().version_files.count() == 0
+
+
+def test_it_does_not_delete_a_model_in_use(owners_client: APIClient, alpha: Team) -> None:
+    version = make_ready(publish(make_model(alpha)))
+    alias_set(principal=SYSTEM, model=version.model, name="production", version=version)
+    answer = owners_client.delete(f"{MODELS}digits/")
+    assert answer.status_code == 409
+    assert "production" in answer.json()["detail"]
+    assert RegisteredModel.objects.exists()
+
+
+@pytest.fixture
+def shelf(alpha: Team, beta: Team) -> None:
+    make_model(alpha, "cats", description="Finds felines", tags=["vision", "animals"])
+    make_model(alpha, "dogs", description="Finds canines", tags=["vision"], task="tensor")
+    make_model(alpha, "words", description="Counts 词", tags=["text"])
+    make_model(beta, "weather", shared=True)
+    make_model(beta, "secret")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["cats", "dogs", "weather", "words"]),
+        ("search=FELINE", ["cats"]),
+        ("search=og", ["dogs"]),
+        ("search=vision", ["cats", "dogs"]),
+        ("search=词", ["words"]),
+        ("search=secret", []),
+        ("search=finds vision", ["cats", "dogs"]),
+        ("team=alpha", ["cats", "dogs", "words"]),
+        ("team=beta", ["weather"]),
+        ("task=tensor", ["dogs"]),
+        ("tag=vision", ["cats", "dogs"]),
+        ("tag=vision&tag=animals", ["cats"]),
+        ("tag=nothing", []),
+        ("ordering=-name", ["words", "weather", "dogs", "cats"]),
+        ("ordering=created_at", ["cats", "dogs", "words", "weather"]),
+        ("ordering=-created_at&team=alpha", ["words", "dogs", "cats"]),
+        ("page_size=3", ["cats", "dogs", "weather"]),
+        ("page_size=3&page=2", ["words"]),
+        ("page_size=9999", ["cats", "dogs", "weather", "words"]),
+    ],
+)
+def test_it_searches_filters_orders_and_pages(
+    client: APIClient, shelf: None, query: str, found: list[str]
+) -> None:
+    assert names(client.get(f"{MODELS}?{query}")) == found
+
+
+def test_a_page_names_its_neighbours(client: APIClient, shelf: None) -> None:
+    body = client.get(f"{MODELS}?page_size=2").json()
+    assert body["count"] == 4
+    assert body["previous"] is None
+    assert names(client.get(body["next"])) == ["weather", "words"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page=0", 404),
+        ("page=99", 404),
+        ("page=-1", 404),
+        ("page=x", 404),
+        (f"page={10**30}", 404),
+        ("task=nonsense", 400),
+        ("search=%00", 400),
+        ("tag=%00", 400),
+        ("team=%00x", 400),
+        ("search=%ff%fe", 200),
+        ("page_size=-5", 200),
+        ("ordering=team__name", 200),
+        ("ordering=%00", 200),
+    ],
+)
+def test_a_query_that_does_not_fit_is_a_4xx_or_ignored(
+    client: APIClient, shelf: None, query: str, status: int
+) -> None:
+    answer = client.get(f"{MODELS}?{query}")
+    assert answer.status_code == status
+    if status != 200:
+        assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_list_costs_the_same_queries_however_long_it_is(client: APIClient, alpha: Team) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(MODELS)
+        return len(captured)
+
+    def add(count: int) -> None:
+        for number in range(RegisteredModel.objects.count(), count):
+            version = make_ready(publish(make_model(alpha, f"model-{number}", tags=["a", "b"])))
+            alias_set(principal=SYSTEM, model=version.model, name="production", version=version)
+
+    add(3)
+    few = queries()
+    add(30)
+    assert queries() == few <= 9
