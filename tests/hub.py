@@ -44,6 +44,7 @@ class Hub:
         self.server: Child | None = None
         self.worker: Child | None = None
         self._clients: list[httpx.Client] = []
+        self._tokens: dict[str, str] = {}  # a login is slow, as it should be
 
     def start(self) -> None:
         """Make the database and the people, start both processes, wait until the hub is ready."""
@@ -69,10 +70,12 @@ class Hub:
     def client(self, user: str = "admin") -> httpx.Client:
         """An HTTP client that is signed in as one of the cast, and closed with the hub."""
         client = self.anonymous()
-        login = {"username": user, "password": PASSWORD}
-        answer = client.post(f"{API}/auth/token/", json=login)
-        answer.raise_for_status()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access']}"
+        if user not in self._tokens:
+            login = {"username": user, "password": PASSWORD}
+            answer = client.post(f"{API}/auth/token/", json=login)
+            answer.raise_for_status()
+            self._tokens[user] = answer.json()["access"]
+        client.headers["Authorization"] = f"Bearer {self._tokens[user]}"
         return client
 
     def anonymous(self) -> httpx.Client:
@@ -96,13 +99,15 @@ class Hub:
     def wait_processed(self, model: str, version: str, timeout: float = 60.0) -> dict[str, Any]:
         """The version once it is `ready` or `rejected`."""
         found: dict[str, Any] = {}
-        with HubClient(self.url, "admin", PASSWORD) as client:
+        client, path = self.client(), f"{API}/models/{model}/versions/{version}/"
 
-            def processed() -> bool:
-                found.update(client.version(model, version) or {})
-                return found.get("state") in ("ready", "rejected")
+        def processed() -> bool:
+            answer = client.get(path)
+            answer.raise_for_status()
+            found.update(answer.json())
+            return found["state"] in ("ready", "rejected")
 
-            self.wait_until(processed, f"{model} {version} to be processed", timeout)
+        self.wait_until(processed, f"{model} {version} to be processed", timeout)
         return found
 
     def wait_until(self, holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aihub.api import validated
+from aihub.fields import TextField
 from aihub.problems import N_
 from ops.identity.credentials import unauthorized
 from ops.identity.tokens import token_end, tokens_for, tokens_refresh
-from registry.api.serializers import TextField
 
 
 class TokenInput(serializers.Serializer[None]):

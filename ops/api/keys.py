@@ -13,11 +13,12 @@ from rest_framework.views import APIView
 
 from aihub.access import KEY_ACTIONS, Action, Principal
 from aihub.api import caller, validated
+from aihub.fields import StrictSerializer, TextField
 from aihub.problems import N_, Problem
 from ops.keys import key_create, key_revoke
 from ops.models import ApiKey
 from registry import selectors
-from registry.api.serializers import ModelNameField, StrictSerializer, TextField
+from registry.api.fields import ModelNameField
 from registry.models import Team
 from registry.models.teams import DEFAULT_TEAM
 from registry.services.models import denied

@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from registry.api.serializers import ALIAS, NAME
+from registry.api.fields import ALIAS, NAME
 from registry.models import Membership, RegisteredModel, Team
 from registry.models.registered import Precision, Task
 from registry.models.versions import ModelVersion

@@ -42,7 +42,7 @@ def size(count: int) -> str:
         if number < 1000 or unit == _UNITS[-1]:
             break
         number /= 1000
-    return f"{number_format(number, 0 if unit == 'B' else 1)} {unit}"
+    return f"{number_format(round(number, 1), 0 if unit == 'B' else 1)} {unit}"
 
 
 def count(number: int | None) -> str:

@@ -9,7 +9,8 @@ from aihub.access import Action
 from aihub.api import caller, validated
 from aihub.problems import N_, Problem
 from registry import selectors
-from registry.api.serializers import ALIAS, AliasInput, AliasOutput
+from registry.api.fields import ALIAS
+from registry.api.serializers import AliasInput, AliasOutput
 from registry.services.aliases import alias_delete, alias_set
 
 

@@ -17,8 +17,8 @@ from aihub.access import Action, Principal
 from aihub.api import caller, validated
 from aihub.problems import N_, Problem
 from registry import selectors
+from registry.api.fields import NAME
 from registry.api.serializers import (
-    NAME,
     VersionChanges,
     VersionInput,
     VersionOutput,
@@ -121,9 +121,7 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     return version_create(principal=principal, model=model, publication=publication)
 
 
-def _model(
-    principal: Principal, name: str, team_name: str, task: str | None
-) -> RegisteredModel:
+def _model(principal: Principal, name: str, team_name: str, task: str | None) -> RegisteredModel:
     """The model of that name; only a new one needs its team."""
     found = RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
     if found:

@@ -101,9 +101,7 @@ def claim(worker: str) -> Lease | None:
             attempts=F("attempts") + 1,
         )
         if taken:
-            return Lease(
-                job.pk, job.kind, job.subject_id, owner, job.attempts + 1, job.request_id
-            )
+            return Lease(job.pk, job.kind, job.subject_id, owner, job.attempts + 1, job.request_id)
     return None
 
 

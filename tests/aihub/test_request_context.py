@@ -38,7 +38,8 @@ def test_any_other_request_id_is_replaced(given: str) -> None:
 
 
 def test_it_holds_within_its_block_alone() -> None:
+    before = request_context.current()
     with request_context.use("request-1", "192.0.2.7"):
         assert request_context.current().request_id == "request-1"
         assert request_context.current().address == "192.0.2.7"
-    assert request_context.current().request_id == "-"
+    assert request_context.current() is before
