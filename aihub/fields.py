@@ -33,6 +33,15 @@ class TextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class FlagField(serializers.BooleanField):
+    """True or false, and nothing that merely looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ObjectField(serializers.JSONField):
     """A JSON object, sent as JSON or as text in a form; no NaN, no deep nesting."""

@@ -14,10 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from aihub import __version__
 
 
-def _icon(request: HttpRequest) -> str:
-    return static("console/logo.svg")
-
-
 def _favicon(request: HttpRequest) -> str:
     return static("console/favicon.svg")
 
@@ -45,7 +41,6 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "AIHub",
     "SITE_SUBHEADER": f"v{__version__}",
     "SITE_URL": None,
-    "SITE_ICON": _icon,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

@@ -5,15 +5,12 @@ from django.utils.translation import gettext_noop as _
 WORDS = (
     _(" By %(filter_title)s "),
     _("Apply Filters"),
-    _("Dark"),
     _("Date from"),
     _("Date to"),
     _("From"),
-    _("Light"),
     _("Select record"),
     _("Select value"),
     _("Sorting priority: %(priority_number)s"),
-    _("System"),
     _("To"),
     _("Type to search"),
 )

@@ -102,7 +102,11 @@ class Supervisor:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._ask_to_stop) for number in _SIGNALS}
+        before = {
+            number: signal.signal(number, self._ask_to_stop)
+            for number in _SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wishes
+        }
         try:
             yield
         finally:

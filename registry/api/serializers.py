@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import gettext, gettext_lazy as _
 from rest_framework import serializers
 
-from aihub.fields import ObjectField, StrictSerializer, TextField
+from aihub.fields import FlagField, ObjectField, StrictSerializer, TextField
 from registry.api.fields import (
     MAX_CLASSES,
     AliasNameField,
@@ -30,7 +30,7 @@ class ModelInput(StrictSerializer):
     team = TextField(required=False, default=DEFAULT_TEAM, max_length=64)
     task = serializers.ChoiceField(Task.choices, required=False)
     precision = serializers.ChoiceField(Precision.choices, required=False)
-    shared = serializers.BooleanField(required=False)
+    shared = FlagField(required=False)
 
 
 class ModelChanges(StrictSerializer):
@@ -39,7 +39,7 @@ class ModelChanges(StrictSerializer):
     tags = TagsField(required=False, max_length=100)
     task = serializers.ChoiceField(Task.choices, required=False)
     precision = serializers.ChoiceField(Precision.choices, required=False)
-    shared = serializers.BooleanField(required=False)
+    shared = FlagField(required=False)
 
 
 class ModelOutput(serializers.ModelSerializer[RegisteredModel]):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,21 @@ def assert_clean(hub: Hub) -> None:
 def unique(name: str) -> str:
     """A name for a model that no other test uses."""
     return f"{name}-{os.urandom(4).hex()}"
+
+
+def begun(hub: Hub, path: str, headers: Mapping[str, str], body: bytes) -> HTTPConnection:
+    """A POST of which only so much was sent, whatever length its headers promise."""
+    connection = HTTPConnection("127.0.0.1", hub.env.AIHUB_PORT, timeout=30)
+    connection.putrequest("POST", path)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    return connection
+
+
+def form_head(version: str, boundary: str = "boundary") -> bytes:
+    """The beginning of a publication, up to the first byte of its file."""
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    field = f'{part}version"\r\n\r\n{version}\r\n'
+    file = f'{part}file"; filename="w.pth"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    return (field + file).encode()

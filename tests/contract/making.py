@@ -1,5 +1,6 @@
 """Real model files: small networks that were made here, and pretrained ones from packages."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,10 @@ def photograph(name: str) -> Path:
 def resnet18(classes: int = 10) -> Any:
     """A torchvision network with random weights, the same every time."""
     import torch
-    from torchvision.models import resnet18 as build
 
-    import inference.torchvision_compat  # noqa: F401 - torchvision needs it beside a CPU torch
-
+    importlib.import_module("inference.torchvision_compat")  # it has to come first
     torch.manual_seed(0)
-    return build(num_classes=classes)
+    return importlib.import_module("torchvision.models").resnet18(num_classes=classes)
 
 
 def state_dict_file(path: Path, **changes: Any) -> Path:
@@ -78,3 +77,32 @@ def tiny_onnx(path: Path) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def digits_onnx(path: Path) -> tuple[Path, Any, Any]:
+    """A classifier trained on scikit-learn's digits, images [N, 64], and what it says of them."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype(np.float32)
+    trained = LogisticRegression(max_iter=200).fit(images[:1500], labels[:1500])
+    assert trained.score(images[1500:], labels[1500:]) > 0.85
+    weights = [
+        numpy_helper.from_array(trained.coef_.T.astype(np.float32), "weight"),
+        numpy_helper.from_array(trained.intercept_.astype(np.float32), "bias"),
+    ]
+    ends = [
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 64]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 10]),
+    ]
+    nodes = [
+        helper.make_node("Gemm", ["image", "weight", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+    ]
+    graph = helper.make_graph(nodes, "digits", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path, images[1500:1510], trained.predict(images[1500:1510])

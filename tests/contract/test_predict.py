@@ -7,6 +7,7 @@ import pytest
 
 from tests.contract.calls import (
     API,
+    begun,
     predict,
     predict_json,
     problem_of,
@@ -155,10 +156,16 @@ def test_a_body_that_does_not_fit_is_a_4xx(
     problem_of(answer, status)
 
 
-def test_a_body_over_the_limit_is_a_413_before_it_is_read(client: httpx.Client) -> None:
-    headers = {"Content-Type": "application/json", "Content-Length": str(10**12)}
-    answer = client.post(f"{API}/models/{MODEL}/predict/", content=b"{", headers=headers)
-    problem_of(answer, 413)
+def test_a_body_over_the_limit_is_a_413_before_it_is_read(hub: Hub, client: httpx.Client) -> None:
+    path = f"{API}/models/{MODEL}/predict/"
+    headers = {
+        "Authorization": client.headers["Authorization"],
+        "Content-Type": "application/json",
+        "Content-Length": str(10**12),
+    }
+    connection = begun(hub, path, headers, b"{")
+    assert connection.getresponse().status == 413
+    connection.close()
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import translation
 
 from aihub.access import Role
-from aihub.problems import N_, Problem
+from aihub.problems import Problem
 from ops.console import looks
 from ops.console.publish_page import next_version
 from ops.identity.credentials import Authenticator
@@ -49,9 +49,7 @@ def told(client: Client, path: str) -> list[str]:
 
 class TestSigningIn:
     def test_who_is_no_staff_may_enter(self, client: Client, viewer: User) -> None:
-        answer = client.post(
-            "/login/?next=/models/", {"username": "viewer", "password": PASSWORD}
-        )
+        answer = client.post("/login/?next=/models/", {"username": "viewer", "password": PASSWORD})
         assert (answer.status_code, answer["Location"]) == (302, "/models/")
 
     def test_a_wrong_password_is_told(self, client: Client, viewer: User) -> None:
@@ -63,7 +61,7 @@ class TestSigningIn:
         self, client: Client, viewer: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*args: Any, **kwargs: Any) -> None:
-            raise Problem(429, N_("Too many failed logins; try again in %(seconds)s seconds."), seconds=7)
+            raise Problem(429, "Try again in %(seconds)s seconds.", seconds=7)
 
         monkeypatch.setattr("ops.identity.throttle.LoginThrottle.check", refuse)
         answer = client.post("/login/", {"username": "viewer", "password": PASSWORD})
@@ -103,7 +101,8 @@ class TestModels:
         data = {"name": "production", "version": "1.0.0", "comment": "better"}
         as_owner.post("/models/digits/aliases/", data)
         alias = Alias.objects.get()
-        assert (alias.name, alias.version.version, alias.comment) == ("production", "1.0.0", "better")
+        assert (alias.name, alias.comment) == ("production", "better")
+        assert alias.version.version == "1.0.0"
         assert audited() == ["alias.moved"]
 
     @pytest.mark.parametrize(

@@ -155,9 +155,7 @@ def test_publishing_is_offered_to_those_who_may(
     assert bool(page.context["models"]) is offered
 
 
-def test_actions_are_offered_to_those_who_may(
-    client: Client, places: dict[str, object]
-) -> None:
+def test_actions_are_offered_to_those_who_may(client: Client, places: dict[str, object]) -> None:
     seen = {}
     for person in ("viewer", "developer", "owner"):
         client.force_login(places[person])  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""Liveness and readiness of a running hub."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hub import Hub
+
+AGE_HEARTBEATS = """
+import django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from registry.models import WorkerHeartbeat
+WorkerHeartbeat.objects.update(at=timezone.now() - timedelta(seconds=15))
+"""
+
+
+@pytest.fixture
+def hub(hub: Hub) -> Iterator[Hub]:
+    """The hub, ready again afterwards."""
+    yield hub
+    if hub.worker is None or hub.worker.ended() is not None:
+        hub.restart_worker()
+    client = hub.anonymous()
+    hub.wait_until(lambda: client.get("/readyz").status_code == 200, "the hub to be ready")
+
+
+def test_it_lives_and_is_ready(hub: Hub) -> None:
+    client = hub.anonymous()
+    assert client.get("/livez").json()["status"] == "ok"
+    body = client.get("/readyz").json()
+    assert body["status"] == "ok"
+    assert all(body["checks"].values())
+    assert {"database", "worker"} <= body["checks"].keys()
+
+
+@pytest.mark.slow
+def test_it_is_not_ready_without_a_worker_but_lives(hub: Hub) -> None:
+    client = hub.anonymous()
+    hub.kill_worker()
+    hub.run_python(AGE_HEARTBEATS)  # as if fifteen seconds had passed
+    assert client.get("/readyz").status_code == 503
+    checks = client.get("/readyz").json()["checks"]
+    assert [name for name, holds in checks.items() if not holds] == ["worker"]
+    assert client.get("/livez").status_code == 200

@@ -1,0 +1,105 @@
+"""`kill -9` of a worker, at any moment: nothing is lost, nothing is done twice."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.contract.calls import API, assert_clean, predict, publish, unique
+from tests.contract.making import SMALL, photograph, state_dict_file
+from tests.hub import Hub
+
+pytestmark = pytest.mark.slow
+END_LEASES = """
+import django
+django.setup()
+from django.utils import timezone
+from registry.models import Job
+Job.objects.filter(state="running").update(lease_expires_at=timezone.now())
+"""
+
+
+@pytest.fixture
+def hub(hub: Hub) -> Iterator[Hub]:
+    """The hub, with a worker again afterwards."""
+    yield hub
+    hub.restart_worker()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return state_dict_file(tmp_path_factory.mktemp("killed") / "resnet.pth")
+
+
+def wait_for(hub: Hub, name: str, step: str) -> None:
+    """Until a step runs, or has run."""
+    client = hub.client()
+    path = f"{API}/models/{name}/versions/1.0.0/"
+
+    def begun() -> bool:
+        entries = client.get(path).json()["steps"]
+        return any(e["name"] == step and e["state"] != "pending" for e in entries)
+
+    hub.wait_until(begun, f"the step {step}")
+
+
+def assert_done_once(hub: Hub, name: str) -> None:
+    """Ready, every step done, one event of each kind, and it serves."""
+    version = hub.wait_ready(name, "1.0.0")
+    assert [step["state"] for step in version["steps"]] == ["done"] * 5
+    assert all(step["duration_ms"] is not None for step in version["steps"])
+    query = {"subject": f"{name}/1.0.0", "page_size": 200}
+    events = hub.client().get(f"{API}/audit/", params=query).json()["results"]
+    assert sorted(e["action"] for e in events) == ["version.created", "version.ready"]
+    assert predict(hub.client(), name, photograph("coffee.png")).status_code == 200
+    assert_clean(hub)
+
+
+def publish_one(hub: Hub, weights: Path) -> str:
+    name = unique("killed")
+    assert publish(hub.client(), name, "1.0.0", weights, **SMALL).status_code == 202
+    return name
+
+
+def children(hub: Hub) -> list[Any]:
+    """The processes that do the worker's jobs."""
+    assert hub.worker
+    return psutil.Process(hub.worker.process.pid).children(recursive=True)
+
+
+def test_a_version_gets_ready_though_its_worker_is_killed_twice(hub: Hub, weights: Path) -> None:
+    hub.kill_worker()
+    name = publish_one(hub, weights)
+    for step in ("checksum", "load"):
+        hub.restart_worker()
+        wait_for(hub, name, step)
+        hub.kill_worker()
+        hub.run_python(END_LEASES)  # as if ten seconds had passed
+    hub.restart_worker()
+    assert_done_once(hub, name)
+
+
+def test_a_killed_child_is_replaced_and_its_lease_ends_by_itself(hub: Hub, weights: Path) -> None:
+    hub.kill_worker()
+    name = publish_one(hub, weights)
+    hub.restart_worker()
+    wait_for(hub, name, "sample")
+    parent = hub.worker
+    for child in children(hub):
+        os.kill(child.pid, signal.SIGKILL)
+    assert_done_once(hub, name)
+    assert parent
+    assert parent.ended() is None
+
+
+def test_a_killed_workers_children_end_with_it(hub: Hub) -> None:
+    assert hub.worker
+    hub.wait_until(lambda: bool(children(hub)), "the worker's children")
+    orphans = children(hub)
+    os.kill(hub.worker.process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(orphans, timeout=10)
+    assert not alive
