@@ -10,9 +10,13 @@ if sys.version_info < (3, 11):
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as reason:
+        sys.exit(f"AIHub cannot start. {reason}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from aihub import logs  # noqa: E402
 from aihub.access import Principal  # noqa: E402
 from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E402
 from aihub.language import translator  # noqa: E402
-from aihub.snapshot import Poller, Snapshot  # noqa: E402
+from aihub.snapshot import Freshener, Poller, Snapshot  # noqa: E402
 from inference.loading import version_load  # noqa: E402
 from inference.pool import Pool  # noqa: E402
 from inference.protocol.app import InferApp  # noqa: E402
@@ -84,6 +84,7 @@ class Replica:
             routes=self.routes.current,
             pool=Pool(version_load),
             translate=translator,
+            freshen=Freshener(self.poller),
             limits=Limits(env.AIHUB_PREDICT_MAX, env.AIHUB_PREDICT_ITEMS, env.AIHUB_IMAGE_PIXELS),
             startup=self.start,
             shutdown=self.stop,

@@ -40,7 +40,7 @@ def configure(*, level: str, role: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("botocore", "boto3", "s3transfer", "urllib3", "PIL"):
+    for noisy in ("botocore", "boto3", "s3transfer", "urllib3", "httpx", "httpcore", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -4,12 +4,15 @@ With the database away a snapshot stays as it is; a process that starts then rea
 from disk.
 """
 
+import asyncio
 import json
 import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +22,7 @@ from django.db import close_old_connections, connection
 T = TypeVar("T")
 
 POLL_EVERY = 0.5  # seconds
+FRESHEN_EVERY = 0.05  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class Poller(threading.Thread):
         self.seen = -1
         self.failing = False
         self.stopped = threading.Event()
+        self.lock = threading.Lock()
 
     def run(self) -> None:
         while not self.stopped.wait(POLL_EVERY):
@@ -84,7 +89,12 @@ class Poller(threading.Thread):
 
     def poll(self) -> None:
         """Look once; a database that is away is logged once and asked again later."""
+        with self.lock:
+            self._try_to_look()
+
+    def _try_to_look(self) -> None:
         try:
+            close_old_connections()  # nobody else does, outside of a request
             self._look()
             self.failing = False
         except Exception:  # whatever fails, loaded models go on answering from what is known
@@ -104,6 +114,33 @@ class Poller(threading.Thread):
             self.seen = revision
         for tick in self.ticks:
             tick()
+
+
+class Freshener:
+    """Looks at once, for a caller whom the snapshot would turn away.
+
+    What was committed before a call came is seen by it: a version that just became ready, a key
+    that was just made. Callers share looks, of which there are at most 20 a second.
+    """
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self._thread = ThreadPoolExecutor(1, "freshen")
+        self._next: asyncio.Task[None] | None = None
+        self._started = 0.0
+
+    async def __call__(self) -> None:
+        """Return once the snapshots are at least as new as this call; at once if they cannot be."""
+        if self._poller.failing:
+            return
+        if self._next is None:
+            self._next = asyncio.create_task(self._look())
+        await asyncio.shield(self._next)
+
+    async def _look(self) -> None:
+        await asyncio.sleep(max(0.0, self._started + FRESHEN_EVERY - time.monotonic()))
+        self._next, self._started = None, time.monotonic()  # who comes now needs another look
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._poller.poll)
 
 
 def _write(path: Path, text: str) -> None:

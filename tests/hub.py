@@ -84,16 +84,9 @@ class Hub:
         return client
 
     def wait_ready(self, model: str, version: str, timeout: float = 60.0) -> dict[str, Any]:
-        """The version once it is `ready` and prediction knows it; fails if it is rejected."""
+        """The version once it is `ready`; fails if it is rejected."""
         found = self.wait_processed(model, version, timeout)
         assert found["state"] == "ready", found["reason"]
-        client = self.client()
-        path = f"{API}/models/{model}/predict/?version={version}"
-
-        def known() -> bool:
-            return client.post(path, json={}).status_code not in (404, 409)
-
-        self.wait_until(known, f"prediction to know {model} {version}", timeout=10)
         return found
 
     def wait_processed(self, model: str, version: str, timeout: float = 60.0) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from inference.protocol.requests import Disconnected, Request
 from inference.protocol.responses import Response, problem_response
 from inference.protocol.types import (
     Authenticate,
+    Freshen,
     Limits,
     Receive,
     Scope,
@@ -43,12 +44,13 @@ class InferApp:
         pool: Pool,
         translate: Translate,
         limits: Limits,
+        freshen: Freshen,
         startup: Hook | None = None,
         shutdown: Hook | None = None,
         trusted_proxies: int = 0,
     ) -> None:
         self._workers = ThreadPoolExecutor(available_cores(), "decode")
-        self._services = Services(authenticate, routes, pool, limits, self._workers)
+        self._services = Services(authenticate, routes, pool, limits, freshen, self._workers)
         self._translate = translate
         self._startup, self._shutdown = startup, shutdown
         self._trusted_proxies = trusted_proxies

@@ -23,6 +23,7 @@ from registry.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
 
+_MAY_BE_STALE = (401, 403, 404, 409)
 INLINE = 64 * 1024  # bytes of JSON that are read faster than another thread is asked
 
 
@@ -41,8 +42,7 @@ class Call:
 
 async def predict(call: Call) -> Response:
     """Answer a POST; Problem for every way in which it may fail. Cheap checks come first."""
-    route, query = _admitted(call)
-    version = route.resolve(query.version, query.alias)
+    route, query, version = await _admitted(call)
     call.version = version.version
     call.request.check_head()
     handle = await call.services.pool.get(version)
@@ -52,15 +52,27 @@ async def predict(call: Call) -> Response:
     return _answer(call, route, version, _predictions(handle, outputs, call.items, top))
 
 
-def _admitted(call: Call) -> tuple[ModelRoute, Query]:
-    """Who calls, what they may see (404), what they may do (403), and what they ask (400)."""
+async def _admitted(call: Call) -> tuple[ModelRoute, Query, VersionRoute]:
+    """Whom and what to answer. Nobody is turned away for a change that is not known here yet."""
+    try:
+        return _resolved(call)
+    except Problem as problem:
+        if problem.status not in _MAY_BE_STALE:
+            raise
+    await call.services.freshen()
+    return _resolved(call)
+
+
+def _resolved(call: Call) -> tuple[ModelRoute, Query, VersionRoute]:
+    """Who calls, what they may see (404) and do (403), what they ask (400), what answers (409)."""
     principal = call.principal = call.services.authenticate(call.request.headers)
     route = call.services.routes().get(call.name)
     if route is None or not any(principal.may(action, route) for action in Action):
         raise Problem(404, N_("There is no model “%(name)s”."), name=call.name[:100])
     if not principal.may(Action.PREDICT, route):
         raise Problem(403, N_("You may not call “%(model)s”."), model=route.name)
-    return route, parse_query(call.request.query)
+    query = parse_query(call.request.query)
+    return route, query, route.resolve(query.version, query.alias)
 
 
 def _top(handle: LoadedHandle, query: Query) -> int:

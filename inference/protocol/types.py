@@ -16,6 +16,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 
 Authenticate = Callable[[dict[bytes, bytes]], Principal]  # raises Problem 401
+Freshen = Callable[[], Awaitable[None]]  # brings routes and identities up to date, if it can
 Translate = Callable[[str], Callable[[str], str]]  # by Accept-Language
 
 
@@ -36,4 +37,5 @@ class Services:
     routes: Callable[[], Routes]
     pool: Pool
     limits: Limits
+    freshen: Freshen
     workers: ThreadPoolExecutor  # for decoding: work that would hold up the loop

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -102,7 +103,7 @@ def _texts() -> dict[str, Any]:
     """What the form's script says."""
     return {
         "publishUrl": "/api/v1/models/{name}/versions/",
-        "pageUrl": reverse("admin:version", args=["NAME", "VERSION"]),
+        "pageUrl": unquote(reverse("admin:version", args=["{name}", "{version}"])),
         "noFile": gettext("Add at least one file."),
         "sending": gettext("Uploading: {done} of {total} · {rate}/s"),
         "checking": gettext("Uploaded. The hub is looking at it…"),

@@ -10,6 +10,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from ops.console.overview import overview
+
 View = Callable[..., HttpResponse]
 
 
@@ -41,8 +43,6 @@ class ConsoleSite(UnfoldAdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        from ops.console.overview import overview
-
         return super().index(request, {**overview(request), **(extra_context or {})})
 
     def logout(

@@ -61,7 +61,7 @@ class TeamList(ListAdmin):
         return int(team.model_count)
 
 
-@page("teams/new/", "team_new")
+@page("new-team/", "team_new")  # not below /teams/, where it would hide a team of that name
 @require_http_methods(["GET", "POST"])
 def team_new(request: HttpRequest) -> HttpResponse:
     if not is_admin(request):

@@ -1,11 +1,12 @@
 """Snapshots: fresh while the database answers, old but there while it does not."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from django.db import OperationalError
 
-from aihub.snapshot import Poller, Snapshot
+from aihub.snapshot import Freshener, Poller, Snapshot
 
 pytestmark = pytest.mark.django_db  # a poller that fails lets go of its connection
 
@@ -134,3 +135,39 @@ def test_it_polls_by_itself_until_it_is_stopped(
     poller.stop()
     assert snapshot.loaded
     assert not poller.is_alive()
+
+
+def test_a_freshened_snapshot_knows_what_was_committed_before(source: Source, path: Path) -> None:
+    snapshot = source.snapshot(path)
+    poller = Poller([snapshot], source.revision)
+
+    async def look_twice() -> list[list[str]]:
+        freshen, seen = Freshener(poller), []
+        for number in (1, 2):
+            source.names, source.number = [str(number)], number
+            await freshen()
+            seen.append(snapshot.current())
+        return seen
+
+    assert asyncio.run(look_twice()) == [["1"], ["2"]]
+
+
+def test_callers_at_the_same_time_share_a_look(source: Source, path: Path) -> None:
+    looks: list[int] = []
+    poller = Poller([source.snapshot(path)], source.revision, ticks=[lambda: looks.append(1)])
+
+    async def crowd() -> None:
+        freshen = Freshener(poller)
+        await asyncio.gather(*(freshen() for _ in range(100)))
+
+    asyncio.run(crowd())
+    assert len(looks) == 1
+
+
+def test_nobody_waits_for_a_database_that_is_away(source: Source, path: Path) -> None:
+    poller = Poller([source.snapshot(path)], source.revision)
+    source.away = True
+    poller.poll()
+    reads = source.reads
+    asyncio.run(Freshener(poller)())
+    assert source.reads == reads

@@ -74,6 +74,7 @@ class Door:
         self.models = dict(models)
         self.ids = dict(enumerate(self.models, 1))
         self.loads: list[str] = []
+        self.unseen: set[str] = set()  # models that the snapshot lacks until it is freshened
         self.pool = Pool(self.load)
         self.app = InferApp(
             authenticate=authenticate,
@@ -81,6 +82,7 @@ class Door:
             pool=self.pool,
             translate=translate,
             limits=limits,
+            freshen=self.freshen,
         )
         self._runner = asyncio.Runner()
 
@@ -90,7 +92,11 @@ class Door:
         return processed(self.models[name])
 
     def routes(self) -> Routes:
-        return Routes({name.lower(): self._route(pk, name) for pk, name in self.ids.items()})
+        known = {pk: name for pk, name in self.ids.items() if name not in self.unseen}
+        return Routes({name.lower(): self._route(pk, name) for pk, name in known.items()})
+
+    async def freshen(self) -> None:
+        self.unseen.clear()
 
     def _route(self, pk: int, name: str) -> ModelRoute:
         published = self.models[name]

@@ -10,6 +10,9 @@ from tests.inference.door import LIMITS, authenticate, translate
 
 
 def app(log: list[str], failure: Exception | None = None) -> InferApp:
+    async def freshen() -> None:
+        raise AssertionError("nobody asked")
+
     async def startup() -> None:
         log.append("startup")
         if failure:
@@ -27,6 +30,7 @@ def app(log: list[str], failure: Exception | None = None) -> InferApp:
         pool=Pool(load),
         translate=translate,
         limits=LIMITS,
+        freshen=freshen,
         startup=startup,
         shutdown=shutdown,
     )

@@ -374,3 +374,8 @@ def test_each_answer_is_logged_once(door: Door, caplog: pytest.LogCaptureFixture
     assert (event["version"], event["principal"], event["items"]) == ("1.0.0", "user:1", 1)
     assert event["duration"] > 0
     assert event["bytes"] > 0
+
+
+def test_nobody_is_turned_away_for_what_the_snapshot_does_not_know_yet(door: Door) -> None:
+    door.unseen.add("rows")
+    assert door.predict("rows", json=ROW).status_code == 200

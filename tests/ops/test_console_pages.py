@@ -249,7 +249,7 @@ class TestTeams:
         assert "nobody" in told(as_owner, "/teams/alpha/")[0]
 
     def test_an_administrator_makes_and_edits_a_team(self, as_admin: Client) -> None:
-        assert as_admin.post("/teams/new/", {"name": "gamma"})["Location"] == "/teams/gamma/"
+        assert as_admin.post("/new-team/", {"name": "gamma"})["Location"] == "/teams/gamma/"
         as_admin.post("/teams/gamma/edit/", {"name": "gamma", "description": "rays"})
         assert Team.objects.get(name="gamma").description == "rays"
         assert audited() == ["team.created", "team.updated"]

@@ -75,7 +75,7 @@ PAGES = [
     Page("/audit/", MANAGERS, other=403),
     Page("/teams/", EVERYBODY),
     Page("/teams/alpha/", OF_ALPHA),
-    Page("/teams/new/", ADMIN, other=403),
+    Page("/new-team/", ADMIN, other=403),
     Page("/teams/alpha/edit/", ADMIN, other=403),
     Page("/teams/alpha/members/", OWNERS, method="post", status=302, data=MEMBER),
     Page("/users/", ADMIN, other=403),

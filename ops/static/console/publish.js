@@ -4,6 +4,7 @@ const form = document.getElementById("publish");
 const texts = JSON.parse(document.getElementById("publish-texts").textContent);
 const models = JSON.parse(document.getElementById("publish-models").textContent);
 const part = (name) => document.getElementById(`publish-${name}`);
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const OPTIONAL = ["architecture", "num_classes", "description", "preprocessing", "options", "metrics"];
 
 let files = [];
@@ -43,7 +44,7 @@ function fileLine(file) {
   const bytes = Object.assign(document.createElement("span"), { className: "hub-faint", textContent: size(file.size) });
   const remove = Object.assign(document.createElement("button"), {
     type: "button", className: "hub-button hub-quiet hub-small", textContent: "✕",
-    ariaLabel: texts.remove.replace("{name}", file.name),
+    ariaLabel: fill(texts.remove, { name: file.name }),
   });
   remove.addEventListener("click", () => setFiles(files.filter((other) => other !== file)));
   line.append(name, bytes, remove);
@@ -91,7 +92,7 @@ function showProblem(problem, status) {
   const left = (problem.errors ?? []).filter(
     ({ field, detail }) => !tell(String(field).split(".")[0], detail),
   );
-  const message = problem.detail ?? texts.failed.replace("{status}", status);
+  const message = problem.detail ?? fill(texts.failed, { status });
   alertWith([message, ...left.map((error) => error.detail)].join(" "));
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
@@ -125,8 +126,8 @@ function showProgress(started, { loaded, total }) {
   bar.setAttribute("aria-valuenow", percent);
   bar.style.setProperty("--done", `${percent}%`);
   const rate = loaded / Math.max((performance.now() - started) / 1000, 0.001);
-  part("status").textContent = loaded >= total ? texts.checking : texts.sending
-    .replace("{done}", size(loaded)).replace("{total}", size(total)).replace("{rate}", size(rate));
+  const values = { done: size(loaded), total: size(total), rate: size(rate) };
+  part("status").textContent = loaded < total ? fill(texts.sending, values) : texts.checking;
 }
 
 function finish(request) {
@@ -138,15 +139,15 @@ function finish(request) {
     // A proxy in between answers in HTML: its status is all there is to tell.
   }
   if (request.status !== 202) return showProblem(told, request.status);
-  location.assign(texts.pageUrl
-    .replace("NAME", encodeURIComponent(told.model)).replace("VERSION", encodeURIComponent(told.version)));
+  const name = encodeURIComponent(told.model);
+  location.assign(fill(texts.pageUrl, { name, version: encodeURIComponent(told.version) }));
 }
 
 function send() {
   const request = new XMLHttpRequest(); // fetch tells no progress of what it sends
   const started = performance.now();
   const name = encodeURIComponent(part("name").value.trim());
-  request.open("POST", texts.publishUrl.replace("{name}", name));
+  request.open("POST", fill(texts.publishUrl, { name }));
   request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
   request.setRequestHeader("Accept", "application/json");
   request.upload.addEventListener("progress", (event) => showProgress(started, event));

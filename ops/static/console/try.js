@@ -120,8 +120,8 @@ class Trying {
     this.part("answer").hidden = false;
     this.part("answer").classList.add("hub-shown");
     const milliseconds = answer.latency_ms.toFixed(answer.latency_ms < 10 ? 1 : 0);
-    this.part("status").textContent = this.texts.latency
-      .replace("{ms}", milliseconds).replace("{model}", answer.model).replace("{version}", answer.version);
+    const values = { ms: milliseconds, model: answer.model, version: answer.version };
+    this.part("status").textContent = this.texts.latency.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   }
 
   clear() {
