@@ -45,5 +45,5 @@ def _parsed(raw: str) -> RefreshToken:
 
 def _use_up(token: RefreshToken) -> bool:
     """True for exactly one of any number of callers."""
-    _, first = token.blacklist()  # type: ignore[misc]
-    return bool(first)
+    used_up: tuple[object, bool] = token.blacklist()  # type: ignore[assignment]
+    return used_up[1]

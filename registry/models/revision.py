@@ -19,8 +19,13 @@ class Revision(models.Model):
 
 def revision_bump() -> None:
     """Tell every replica that something changed."""
-    if not Revision.objects.filter(pk=1).update(number=F("number") + 1):
-        Revision.objects.update_or_create(pk=1, defaults={"number": 1})
+    if not _grow():
+        Revision.objects.get_or_create(pk=1)
+        _grow()
+
+
+def _grow() -> bool:
+    return bool(Revision.objects.filter(pk=1).update(number=F("number") + 1))
 
 
 def revision_current() -> int:

@@ -35,8 +35,14 @@ def lite(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> str:
     for version in ("1.0.0", "1.1.0"):
         hub.wait_ready(MODEL, version)
     hub.wait_processed(MODEL, "3.0.0")
-    set_alias(client, MODEL, "production", "1.0.0")
     set_alias(client, MODEL, "staging", "1.1.0")
+    set_alias(client, MODEL, "production", "1.0.0")
+    coffee = photograph("coffee.png")
+    hub.wait_until(
+        lambda: predict(client, MODEL, coffee).json().get("version") == "1.0.0",
+        "prediction to know the aliases",
+        10,
+    )
     return MODEL
 
 
