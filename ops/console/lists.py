@@ -10,10 +10,10 @@ from unfold.admin import ModelAdmin
 
 
 class ListAdmin(ModelAdmin):
-    """A list that links to pages of its own at `route`.
+    """A list at `route` that links to pages of its own.
 
-    Django's table of permissions has no say. Changes are made by services, which tell the audit
-    trail; so Django's own log of admin actions stays empty.
+    Django's table of permissions has no say, and nothing is changed here: the pages call services,
+    which tell the audit trail.
     """
 
     route: str
@@ -60,9 +60,3 @@ class ListAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def log_addition(self, *args: Any) -> None: ...
-
-    def log_change(self, *args: Any) -> None: ...
-
-    def log_deletions(self, *args: Any) -> None: ...

@@ -15,7 +15,7 @@ from aihub import __version__
 
 
 def _favicon(request: HttpRequest) -> str:
-    return static("console/favicon.svg")
+    return static("console/logo.svg")
 
 
 def _stylesheet(request: HttpRequest) -> str:

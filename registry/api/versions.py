@@ -104,6 +104,8 @@ def _check_may_publish(principal: Principal, name: str) -> None:
         raise Problem(400, N_("“%(name)s” cannot be the name of a model."), name=name[:80])
     if RegisteredModel.objects.filter(name_key=name.lower()).exists():
         selectors.model_get(principal, name, Action.PUBLISH)
+    elif not (principal.is_admin or any(principal.may_create(t, name) for t in principal.roles)):
+        raise Problem(403, N_("You may not create a model of this name in any team."))
 
 
 def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:

@@ -86,6 +86,37 @@ def test_it_edits_what_was_sent_alone(client: APIClient, alpha: Team) -> None:
     assert (body["description"], body["card"], body["tags"]) == ("new", "card", ["b", "c"])
 
 
+TEXTS = (None, 1, 1.5, True, [], {}, "\0", "\ud800")
+WRONG = {
+    "name": [*TEXTS, "", "a b", "../x", "-x", "x-", "é", "模型", "🚀", "x" * 101, "a/b"],
+    "team": [*TEXTS, "", "x" * 65],
+    "description": [*TEXTS, "x" * 10_001],
+    "card": [*TEXTS, "x" * 100_001],
+    "tags": [None, 1, "x", {}, [1], [None], [[]], [""], ["\0"], ["x" * 65], ["x"] * 101],
+    "task": [None, 1, [], {}, "", "magic", "TENSOR"],
+    "precision": [None, 1, [], {}, "", "fp8"],
+    "shared": [None, 0, 1, "true", "yes", [], {}],
+    "unknown": [1],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in WRONG.items() for value in values]
+)
+def test_a_field_that_does_not_fit_is_named(
+    client: APIClient, alpha: Team, field: str, value: Any
+) -> None:
+    answer = client.post(MODELS, {"name": "digits", "team": "alpha", field: value})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"].startswith(field)
+    assert not RegisteredModel.objects.exists()
+    if field not in ("name", "team"):
+        make_model(alpha)
+        answer = client.patch(f"{MODELS}digits/", {field: value})
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["field"].startswith(field)
+
+
 def test_a_name_does_not_change(client: APIClient, alpha: Team) -> None:
     make_model(alpha)
     answer = client.patch(f"{MODELS}digits/", {"name": "other"})

@@ -185,6 +185,15 @@ def test_a_model_must_have_a_good_name(post: Any, name: str) -> None:
     assert not RegisteredModel.objects.exists()
 
 
+def test_who_may_publish_nowhere_is_told_before_anything_is_stored(
+    viewer: User, client_of: Callable[[User], APIClient], weights: bytes
+) -> None:
+    fields = {"version": "1.0.0", "team": "alpha", "unknown": named(weights, "w.pth")}
+    answer = client_of(viewer).post(VERSIONS, fields, format="multipart")
+    assert answer.status_code == 403  # and not the 400 for the field
+    assert not RegisteredModel.objects.exists()
+
+
 def test_it_takes_a_file(post: Any) -> None:
     answer = post(file=None)
     assert answer.status_code == 400
@@ -296,6 +305,23 @@ def test_it_edits_what_may_change_alone(client: APIClient, alpha: Team) -> None:
         answer = client.patch(f"{VERSIONS}1.0.0/", {field: value})
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("description", value) for value in (None, 1, [], {}, "\0", "x" * 10_001)],
+        *[("metrics", value) for value in (None, 1, [], "x", "{}", {"a": json.loads(DEEP)})],
+        *[("source", value) for value in (None, True, [1], "", {"a": "\ud800"})],
+    ],
+)
+def test_a_change_that_does_not_fit_is_named(
+    client: APIClient, alpha: Team, field: str, value: Any
+) -> None:
+    publish(make_model(alpha))
+    answer = client.patch(f"{VERSIONS}1.0.0/", {field: value})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"].startswith(field)
 
 
 def test_it_deletes_a_version_with_its_job(client: APIClient, alpha: Team) -> None:
