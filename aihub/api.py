@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from aihub import problems, request_context
 from aihub.access import Principal
+from aihub.plain import plain
 from aihub.problems import N_, Problem
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def problem_response(problem: Problem) -> Response:
         errors=problem.errors,
     )
     return Response(
-        body,
+        plain(body),  # it may quote what could not be encoded
         status=problem.status,
         headers=problem.headers,
         content_type=problems.CONTENT_TYPE,

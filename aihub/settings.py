@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "AIHub",
     "DESCRIPTION": "Publish models once; call every one of them through one API.",
     "VERSION": __version__,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

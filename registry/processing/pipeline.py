@@ -13,10 +13,10 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from aihub import events
+from aihub.plain import plain
 from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
-from registry.plain import plain
 from registry.processing import builtin, jobs, steps
 from registry.processing.jobs import Lease
 from registry.refusals import N_, Refused

@@ -1,5 +1,6 @@
 """`/api/v1/models/`: create, list, edit and delete registered models."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -106,15 +107,27 @@ WRONG = {
 def test_a_field_that_does_not_fit_is_named(
     client: APIClient, alpha: Team, field: str, value: Any
 ) -> None:
-    answer = client.post(MODELS, {"name": "digits", "team": "alpha", field: value})
+    answer = send(client.post, MODELS, {"name": "digits", "team": "alpha", field: value})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"].startswith(field)
     assert not RegisteredModel.objects.exists()
     if field not in ("name", "team"):
         make_model(alpha)
-        answer = client.patch(f"{MODELS}digits/", {field: value})
+        answer = send(client.patch, f"{MODELS}digits/", {field: value})
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["field"].startswith(field)
+
+
+@pytest.mark.parametrize("field", ["\ud800", "\0", "task"])
+def test_what_cannot_be_encoded_is_not_echoed(client: APIClient, field: str) -> None:
+    answer = send(client.post, MODELS, {"name": "digits", "team": "alpha", field: "\ud800"})
+    assert answer.status_code == 400
+    assert "\ud800" not in answer.content.decode()
+
+
+def send(call: Callable[..., Any], path: str, body: Any) -> Any:
+    """JSON with every character escaped, as the client of the tests cannot send them all."""
+    return call(path, json.dumps(body), content_type="application/json")
 
 
 def test_a_name_does_not_change(client: APIClient, alpha: Team) -> None:

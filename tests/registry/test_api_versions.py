@@ -319,7 +319,8 @@ def test_a_change_that_does_not_fit_is_named(
     client: APIClient, alpha: Team, field: str, value: Any
 ) -> None:
     publish(make_model(alpha))
-    answer = client.patch(f"{VERSIONS}1.0.0/", {field: value})
+    body = json.dumps({field: value})
+    answer = client.patch(f"{VERSIONS}1.0.0/", body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"].startswith(field)
 
