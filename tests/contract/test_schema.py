@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import schemathesis
 
-from aihub.env import BASE_DIR
 from tests.contract.calls import API, predict, predict_json, publish, set_alias
 from tests.contract.making import SMALL, photograph, state_dict_file, tiny_onnx
 from tests.hub import Hub
@@ -55,7 +54,7 @@ def fuzz(hub: Hub, config: Path, *options: str) -> None:
         *("--warnings", "off", *options),
     )
     done = subprocess.run(
-        command, cwd=BASE_DIR, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=config.parent, capture_output=True, text=True, timeout=110, check=False
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
 
