@@ -77,7 +77,7 @@ class VersionFields(StrictSerializer):
     """What is said of a version when it is published, whatever way its files come."""
 
     version = VersionField()
-    team = TextField(required=False, default=DEFAULT_TEAM, max_length=64)
+    team = TextField(required=False, max_length=64)
     task = serializers.ChoiceField(Task.choices, required=False)
     format = serializers.ChoiceField(Format.choices, required=False)
     architecture = TextField(required=False, allow_blank=True, max_length=100)

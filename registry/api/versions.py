@@ -112,7 +112,13 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     data = validated(VersionInput, request.data)
     files = data.pop("file")
     uploads_peek([file.staging for file in files])
-    model = _model(principal, name, data.pop("team"), data.pop("task", None))
+    team_name = data.pop("team", None)
+    model = model_ensure(
+        principal=principal,
+        name=name,
+        team=selectors.team_get(team_name) if team_name else None,
+        task=data.pop("task", None),
+    )
     if not principal.may(Action.PUBLISH, model):
         raise denied(Action.PUBLISH, model.team)
     publication = Publication(
@@ -121,15 +127,6 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
         fields=data,
     )
     return version_create(principal=principal, model=model, publication=publication)
-
-
-def _model(principal: Principal, name: str, team_name: str, task: str | None) -> RegisteredModel:
-    """The model of that name; only a new one needs its team."""
-    found = RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
-    if found:
-        return found
-    team = selectors.team_get(team_name)
-    return model_ensure(principal=principal, name=name, team=team, task=task)
 
 
 def _represent(version: ModelVersion) -> Any:

@@ -11,6 +11,7 @@ from aihub.events import Event, emit
 from aihub.problems import N_, Problem
 from registry.models import ModelTag, RegisteredModel, Team
 from registry.models.registered import Task
+from registry.models.teams import DEFAULT_TEAM
 from registry.services.versions import versions_remove
 
 
@@ -43,23 +44,51 @@ def model_create(
 
 
 def model_ensure(
-    *, principal: Principal, name: str, team: Team, task: str | None
+    *, principal: Principal, name: str, team: Team | None, task: str | None
 ) -> RegisteredModel:
-    """The model of that name, created where there is none."""
-    found = RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
-    if found:
-        return found
-    try:
-        return model_create(
-            principal=principal, name=name, team=team, task=task or Task.IMAGE_CLASSIFICATION
+    """The model of that name, created where there is none (in the default team unless named).
+
+    Raises `Problem` 409 where it exists in another team or for another task than those given.
+    """
+    found = _by_name(name)
+    if found is None:
+        found = _created_by_now(principal, name, team or _default_team(), task)
+    if team not in (None, found.team) or task not in (None, found.task):
+        raise Problem(
+            409,
+            N_("“%(model)s” belongs to team “%(team)s” and its task is %(task)s."),
+            model=found.name,
+            team=found.team.name,
+            task=found.task,
         )
+    return found
+
+
+def _created_by_now(
+    principal: Principal, name: str, team: Team, task: str | None
+) -> RegisteredModel:
+    """A new model, or the one that somebody else has just created."""
+    task = task or Task.IMAGE_CLASSIFICATION
+    try:
+        return model_create(principal=principal, name=name, team=team, task=task)
     except Problem as problem:
-        if problem.status != 409:
+        found = _by_name(name) if problem.status == 409 else None
+        if found is None:
             raise
-        return RegisteredModel.objects.select_related("team").get(name_key=name.lower())
+        return found
 
 
-@retry_deadlocks
+def _by_name(name: str) -> RegisteredModel | None:
+    return RegisteredModel.objects.select_related("team").filter(name_key=name.lower()).first()
+
+
+def _default_team() -> Team:
+    team = Team.objects.filter(name=DEFAULT_TEAM).first()
+    if team is None:
+        raise Problem(400, N_("There is no team “%(team)s”."), team=DEFAULT_TEAM)
+    return team
+
+
 def model_update(
     model: RegisteredModel, *, principal: Principal, changes: Mapping[str, Any]
 ) -> RegisteredModel:

@@ -50,7 +50,7 @@ def _checked(entry: Any, path: Path) -> dict[str, Any]:
     if not serializer.is_valid():
         raise _wrong(path, str(dict(serializer.errors)))
     data = dict(serializer.validated_data)
-    data["team"] = selectors.team_get(data["team"])
+    data["team"] = selectors.team_get(data["team"]) if "team" in data else None
     data["files"] = [path.parent / file for file in data["files"]]
     for file in data["files"]:
         if not file.is_file():

@@ -94,6 +94,17 @@ def test_it_publishes_a_version_and_creates_its_model(post: Any, client: APIClie
     assert RegisteredModel.objects.get().task == "tensor"
 
 
+@pytest.mark.parametrize("other", [{"team": "beta"}, {"task": "tensor"}])
+def test_a_version_does_not_move_its_model_elsewhere(
+    post: Any, other: dict[str, str], beta: Team
+) -> None:
+    assert post().status_code == 202
+    answer = post(version="1.1.0", **other)
+    assert answer.status_code == 409
+    assert "“alpha”" in answer.json()["detail"]
+    assert RegisteredModel.objects.get().versions.count() == 1
+
+
 def test_a_version_may_have_many_files(post: Any, weights: bytes) -> None:
     body = post(file=[named(weights, "a.bin"), named(b"one\ntwo\n", "labels.txt")]).json()
     assert [file["path"] for file in body["files"]] == ["a.bin", "labels.txt"]
