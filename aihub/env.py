@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -136,6 +137,11 @@ def _check_together(env: Env) -> None:
     if env.AIHUB_S3_ENDPOINT and not (env.AIHUB_S3_ACCESS_KEY and env.AIHUB_S3_SECRET_KEY):
         raise ImproperlyConfigured(
             "AIHUB_S3_ENDPOINT is set: set AIHUB_S3_ACCESS_KEY and AIHUB_S3_SECRET_KEY too."
+        )
+    if env.DATABASE_URL.startswith("mysql") and find_spec("MySQLdb") is None:
+        raise ImproperlyConfigured(
+            "DATABASE_URL names MySQL, and its driver is not installed: it comes with "
+            "“pip install -r requirements.txt”."
         )
     if not env.embedded and not env.AIHUB_SECRET_KEY:
         raise ImproperlyConfigured(

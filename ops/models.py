@@ -37,7 +37,7 @@ class AuditEvent(models.Model):
 
     at = models.DateTimeField(_("at"), auto_now_add=True, db_index=True)
     actor = models.CharField(_("actor"), max_length=64)
-    actor_name = models.CharField(_("actor name"), max_length=150)
+    actor_name = models.CharField(_("who"), max_length=150)
     action = models.CharField(_("action"), max_length=64, db_index=True)
     subject = models.CharField(_("subject"), max_length=255, db_index=True)
     team = models.ForeignKey(

@@ -1,5 +1,6 @@
 """Publishing: a form whose script posts to the API, with the session for its credential."""
 
+import json
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -50,6 +51,7 @@ def publish_page(request: HttpRequest) -> HttpResponse:
         teams=sorted(teams, key=lambda team: team.name != DEFAULT_TEAM),
         models=_publishable(principal),
         chosen=request.GET.get("model", "")[:100],
+        earlier=_earlier(request, principal),
         first_version=FIRST_VERSION,
         tasks=Task.choices,
         architectures=_architectures(principal),
@@ -65,6 +67,28 @@ def next_version(newest: str) -> str:
     if match is None:
         return FIRST_VERSION
     return f"{match[1]}.{int(match[2]) + 1}.0"
+
+
+def _earlier(request: HttpRequest, principal: Principal) -> dict[str, Any]:
+    """What was said of a version that is published again, such as a rejected one."""
+    name, version = request.GET.get("model", ""), request.GET.get("version", "")
+    versions = selectors.versions_visible(principal)
+    found = versions.filter(model__name_key=name.lower(), version=version).first()
+    if found is None:
+        return {}
+    return {
+        "architecture": found.architecture,
+        "num_classes": found.num_classes or "",
+        "labels": "\n".join(found.labels),
+        "description": found.description,
+        "preprocessing": _json(found.preprocessing),
+        "options": _json(found.architecture_options),
+        "metrics": _json(found.metrics),
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def _publishable(principal: Principal) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from aihub import __version__
-from aihub.env import Env
+from aihub.env import Env, unknown_names
 from ops.launch import bootstrap, preflight, welcome
 from ops.launch.bootstrap import Administrator
 from ops.launch.child import rotate
@@ -33,6 +33,8 @@ def launch(env: Env, environ: Mapping[str, str], console: Console) -> None:
     with preflight.only_hub(env.AIHUB_HOME):
         preflight.check_port(env.AIHUB_HOST, env.AIHUB_PORT)
         console.plain(f"AIHub {__version__}; its data is in {short(env.AIHUB_HOME)}")
+        for name in unknown_names(dict(environ)):
+            console.warn(f"{name} is set, but the hub has no such setting.")
         _log_to_file(env.AIHUB_HOME)
         administrator = bootstrap.prepare(env)
         console.done("The database is up to date.")

@@ -36,6 +36,8 @@ def check_python(version: tuple[int, ...]) -> None:
 
 def check_home(home: Path) -> None:
     """The hub's folder can be made and written to."""
+    if home.exists() and not home.is_dir():
+        raise CannotStart(f"{home} is a file, not a folder: set AIHUB_HOME to a folder.")
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=home):

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ),
                 ("at", models.DateTimeField(auto_now_add=True, db_index=True, verbose_name="at")),
                 ("actor", models.CharField(max_length=64, verbose_name="actor")),
-                ("actor_name", models.CharField(max_length=150, verbose_name="actor name")),
+                ("actor_name", models.CharField(max_length=150, verbose_name="who")),
                 ("action", models.CharField(db_index=True, max_length=64, verbose_name="action")),
                 (
                     "subject",
