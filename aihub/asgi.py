@@ -15,13 +15,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402 - Django has to be set up first
-from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 from aihub import logs  # noqa: E402
 from aihub.access import Principal  # noqa: E402
 from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E402
 from aihub.language import translator  # noqa: E402
 from aihub.snapshot import Freshener, Poller, Snapshot  # noqa: E402
+from aihub.wsgi import application as django_application  # noqa: E402
 from inference.loading import version_load  # noqa: E402
 from inference.pool import Pool  # noqa: E402
 from inference.protocol.app import InferApp  # noqa: E402
@@ -118,7 +118,7 @@ def compose(role: str) -> App:
     rest: App = replica.app
     if role == "all":
         checks |= {"database": health.database_answers, "worker": health.worker_is_alive}
-        rest = django_over_asgi(get_wsgi_application())
+        rest = django_over_asgi(django_application, small=settings.BODY_MAX)
     ends = HealthApp(checks)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,6 +15,7 @@ _PROBLEMS = {
     "413": "The body is too large.",
     "415": "The body is neither JSON nor multipart, or the model takes no images.",
     "422": "An image cannot be read, or an input does not fit the model.",
+    "504": "The model takes too long for these inputs.",
     "503": "The model cannot be loaded at the moment; try again after `Retry-After` seconds.",
 }
 

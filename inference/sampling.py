@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from inference.completion import check_classes
-from inference.runtimes.base import Array, Arrays, LoadedModel, Unfit
+from inference.runtimes.base import RUN_LIMIT, Array, Arrays, LoadedModel, TooSlow, Unfit
 from inference.signature import Signature, TensorSpec, datatype_of
 from inference.spec import ModelSpec
 from registry.preprocessing import Preprocessing
@@ -67,6 +67,11 @@ def _run(model: LoadedModel, inputs: tuple[TensorSpec, ...], batch: int) -> Arra
             batch=batch,
             error=str(error)[:300].rstrip("."),
         ) from error
+    except TooSlow:
+        raise Refused(
+            N_("One run of the model on a sample takes longer than %(limit)s seconds."),
+            limit=round(RUN_LIMIT),
+        ) from None
     for name, output in outputs.items():
         if output.dtype.kind == "f" and not np.isfinite(output).all():
             raise Refused(N_("The output “%(name)s” holds NaN or infinity."), name=name)

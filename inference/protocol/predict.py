@@ -18,7 +18,7 @@ from inference.protocol.requests import MULTIPART, Request
 from inference.protocol.responses import Response, json_response
 from inference.protocol.types import Services
 from inference.routing import ModelRoute, VersionRoute
-from inference.runtimes.base import Arrays, Unfit
+from inference.runtimes.base import RUN_LIMIT, Arrays, TooSlow, Unfit
 from registry.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,8 @@ async def _read_inputs(call: Call, handle: LoadedHandle) -> Arrays:
     inputs: Arrays = await _off_loop(
         call, len(body), tensors.read_tensors, value, handle.signature.inputs
     )
-    call.items = len(next(iter(inputs.values())))
+    first = next(iter(inputs.values()))
+    call.items = len(first) if first.ndim else 1
     if handle.spec.takes_images:
         _check_items(call, call.items)
     return inputs
@@ -172,6 +173,12 @@ async def _run(handle: LoadedHandle, inputs: Arrays) -> Arrays:
             N_("The model cannot compute these inputs. It takes %(inputs)s."),
             inputs=tensors.described(handle.signature.inputs),
         ) from error
+    except TooSlow:
+        raise Problem(
+            504,
+            N_("The model took longer than %(limit)s seconds for these inputs."),
+            limit=round(RUN_LIMIT),
+        ) from None
 
 
 def _predictions(handle: LoadedHandle, outputs: Arrays, items: int, top: int) -> list[Any]:

@@ -12,11 +12,16 @@ from inference.signature import Signature
 from inference.spec import ModelSpec
 
 Array = npt.NDArray[Any]
+RUN_LIMIT = 30.0  # seconds of one run: a graph may hold a loop without end
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Unfit(Exception):
     """The model cannot compute these inputs, though they have the shape that it declares."""
+
+
+class TooSlow(Exception):
+    """One run took longer than `RUN_LIMIT` and was stopped."""
 
 
 class LoadedModel(ABC):
@@ -27,7 +32,7 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def predict(self, inputs: Arrays) -> Arrays:
-        """Outputs by name, for all inputs by name, first axis the batch; raises Unfit."""
+        """Outputs by name, for all inputs by name, first axis the batch; Unfit, TooSlow."""
 
     def close(self) -> None:  # noqa: B027 - most models need only be forgotten
         """Give back what is not memory."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from inference.runtimes.base import Arrays, LoadedModel, Runtime, Unfit
+from inference.runtimes.base import RUN_LIMIT, Arrays, LoadedModel, Runtime, TooSlow, Unfit
 from inference.signature import Signature, TensorSpec
 from inference.spec import ModelSpec
 from registry.refusals import N_, Refused
@@ -31,6 +32,10 @@ _DATATYPES = {
     "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }
+
+
+def _terminate(options: ort.RunOptions) -> None:
+    options.terminate = True
 
 
 class OnnxModel(LoadedModel):
@@ -53,10 +58,15 @@ class OnnxModel(LoadedModel):
         return {name: np.concatenate([run[name] for run in runs]) for name in self._names}
 
     def _run(self, inputs: Arrays) -> Arrays:
+        options = ort.RunOptions()
+        watch = threading.Timer(RUN_LIMIT, _terminate, [options])
+        watch.start()
         try:
-            outputs = self._session.run(self._names, inputs)
+            outputs = self._session.run(self._names, inputs, options)
         except Exception as error:  # the library's exceptions have no common base
-            raise Unfit(str(error)) from error
+            raise (TooSlow() if options.terminate else Unfit(str(error))) from error
+        finally:
+            watch.cancel()
         return dict(zip(self._names, outputs, strict=True))
 
 

@@ -1,11 +1,13 @@
 """The console's forms; their checks are those of the API where both take the same values."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -14,6 +16,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from aihub.fields import JSON_MAX, ObjectField
 from registry.api.fields import ALIAS, NAME
 from registry.models import Membership, RegisteredModel, Team
 from registry.models.registered import Precision, Task
@@ -67,30 +70,44 @@ class ModelForm(forms.ModelForm):
         self.initial["tags"] = ", ".join(names)
 
 
+class ObjectFormField(forms.CharField):
+    """A JSON object, held to what the API holds it to."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return ObjectField(binary=True).run_validation(text) if text else {}
+        except serializers.ValidationError as error:
+            raise forms.ValidationError([str(detail) for detail in error.args[0]]) from None
+
+
 class VersionForm(forms.ModelForm):
     """What may change of a version: never its files."""
+
+    metrics = ObjectFormField(
+        label=_("Metrics"),
+        required=False,
+        max_length=JSON_MAX,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "class": "hub-mono"}),
+        help_text=_("A JSON object, for example {“top1”: 0.771}."),
+    )
 
     class Meta:
         model = ModelVersion
         fields = ("description", "metrics")
         widgets = {
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 4, "maxlength": 10_000}),
-            "metrics": UnfoldAdminTextareaWidget(attrs={"rows": 6, "class": "hub-mono"}),
         }
-        help_texts = {"metrics": _("A JSON object, for example {“top1”: 0.771}.")}
-
-    def clean_metrics(self) -> dict[str, Any]:
-        metrics = self.cleaned_data["metrics"] or {}
-        if not isinstance(metrics, dict):
-            raise forms.ValidationError(_("Must be a JSON object."))
-        return metrics
 
 
 class AliasForm(forms.Form):
     """Where an alias points."""
 
     name = forms.RegexField(
-        regex=rf"^(?:{ALIAS.pattern})$",
+        regex=rf"^(?:{ALIAS.pattern})\Z",
         label=_("Alias"),
         error_messages={"invalid": _("An alias is 1 to 64 of a-z, 0-9, “_”, “-”, a letter first.")},
     )

@@ -7,13 +7,13 @@ from django.db.models import Count, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aihub.access import Action
-from aihub.api import caller, validated
+from aihub.api import Search, caller, validated
 from registry import selectors
 from registry.api.serializers import ModelChanges, ModelInput, ModelOutput
 from registry.models import RegisteredModel
@@ -35,7 +35,7 @@ class ModelListView(generics.ListAPIView[RegisteredModel]):
     """Models that the caller may read; create one."""
 
     serializer_class = ModelOutput
-    filter_backends = (DjangoFilterBackend, SearchFilter, OrderingFilter)
+    filter_backends = (DjangoFilterBackend, Search, OrderingFilter)
     filterset_class = ModelFilter
     search_fields = ("name", "description", "tag_rows__name")
     ordering_fields = ("name", "created_at", "updated_at")

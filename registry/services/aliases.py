@@ -8,6 +8,7 @@ from aihub.events import Event, emit
 from aihub.problems import N_, Problem
 from registry.models import Alias, ModelVersion, RegisteredModel
 from registry.models.versions import State
+from registry.services.locks import lock_model, lock_version
 
 
 @retry_deadlocks
@@ -21,8 +22,8 @@ def alias_set(
 ) -> Alias:
     """Point an alias at a ready version, in one step; `Problem` 409 where it is not ready."""
     with transaction.atomic():
-        RegisteredModel.objects.select_for_update().get(pk=model.pk)
-        _require_ready(version)
+        lock_model(model.pk)
+        _require_ready(lock_version(version.pk))
         before = Alias.objects.filter(model=model, name=name).select_related("version").first()
         alias, _ = Alias.objects.update_or_create(
             model=model,
@@ -49,13 +50,10 @@ def alias_delete(alias: Alias, *, principal: Principal) -> None:
 
 
 def _require_ready(version: ModelVersion) -> None:
-    state = ModelVersion.objects.values_list("state", flat=True).filter(pk=version.pk).first()
-    if state is None:
-        raise Problem(409, N_("Version %(version)s was deleted."), version=version.version)
-    if state != State.READY:
+    if version.state != State.READY:
         raise Problem(
             409,
             N_("Version %(version)s is %(state)s; an alias points at ready versions only."),
             version=version.version,
-            state=state,
+            state=version.state,
         )

@@ -12,6 +12,7 @@ from aihub.problems import N_, Problem
 from registry.models import ModelTag, RegisteredModel, Team
 from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
+from registry.services.locks import lock_model
 from registry.services.versions import versions_remove
 
 
@@ -89,12 +90,14 @@ def _default_team() -> Team:
     return team
 
 
+@retry_deadlocks
 def model_update(
     model: RegisteredModel, *, principal: Principal, changes: Mapping[str, Any]
 ) -> RegisteredModel:
     """Change fields and tags of a model."""
     fields = {name: value for name, value in changes.items() if name != "tags"}
     with transaction.atomic():
+        _check_task(lock_model(model.pk), fields.get("task", model.task))
         for name, value in fields.items():
             setattr(model, name, value)
         model.save(update_fields=[*fields, "updated_at"])
@@ -104,11 +107,17 @@ def model_update(
     return model
 
 
+def _check_task(model: RegisteredModel, task: str) -> None:
+    """Versions were checked for their model's task: it stays while there are any."""
+    if task != model.task and model.versions.exists():
+        raise Problem(409, N_("The task of a model that has versions does not change."))
+
+
 @retry_deadlocks
 def model_delete(model: RegisteredModel, *, principal: Principal) -> None:
     """Delete a model with all its versions; refused while an alias points at one of them."""
     with transaction.atomic():
-        RegisteredModel.objects.select_for_update().filter(pk=model.pk).first()
+        lock_model(model.pk)
         aliases = list(model.aliases.values_list("name", flat=True))
         if aliases:
             raise Problem(

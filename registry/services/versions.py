@@ -17,6 +17,7 @@ from registry.models import Job, ModelVersion, RegisteredModel, Upload, VersionF
 from registry.models.versions import State
 from registry.processing import jobs, pipeline, steps
 from registry.semver import Semver
+from registry.services.locks import lock_model, lock_version
 from registry.tasks import hint
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def version_create(
     Raises `Problem` 409 where the version exists; a rejected one is replaced.
     """
     with transaction.atomic():
+        lock_model(model.pk)
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
         _insert_files(version, publication.files)
@@ -55,6 +57,7 @@ def version_update(
 ) -> ModelVersion:
     """Change what may change of a version: its description, metrics and source."""
     with transaction.atomic():
+        lock_version(version.pk)
         for name, value in changes.items():
             setattr(version, name, value)
         version.save(update_fields=[*changes, "updated_at"])
@@ -66,7 +69,7 @@ def version_update(
 def version_delete(version: ModelVersion, *, principal: Principal) -> None:
     """Delete a version that no alias points at."""
     with transaction.atomic():
-        RegisteredModel.objects.select_for_update().filter(pk=version.model_id).first()
+        lock_model(version.model_id)
         aliases = list(version.aliases.values_list("name", flat=True))
         if aliases:
             raise Problem(

@@ -148,6 +148,38 @@ def grey_preprocessing() -> Preprocessing:
     return Preprocessing(resize=8, crop=(8, 8), mean=(0.0,), std=(1.0,))
 
 
+def endless_onnx(path: Path) -> Path:
+    """Adds one to its input 2**62 times."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["still"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, ["N"]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, ["N"]),
+        ],
+        [numpy_helper.from_array(np.ones(1, np.float32), "one")],
+    )
+    graph = helper.make_graph(
+        [helper.make_node("Loop", ["rounds", "yes", "x"], ["y"], body=body)],
+        "endless",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N"])],
+        [
+            numpy_helper.from_array(np.array(2**62, np.int64), "rounds"),
+            numpy_helper.from_array(np.array(True), "yes"),
+        ],
+    )
+    return _saved(graph, path)
+
+
 def _saved(graph: onnx.GraphProto, path: Path, external: str = "") -> Path:
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)])
     onnx.save_model(

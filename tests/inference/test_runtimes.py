@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from inference import completion, sampling
 from inference.images import read
-from inference.runtimes import runtime_for
-from inference.runtimes.base import LoadedModel, Unfit
+from inference.runtimes import onnx_runtime, runtime_for
+from inference.runtimes.base import LoadedModel, TooSlow, Unfit
 from inference.runtimes.misfits import check_fit
 from inference.spec import ModelSpec
 from registry.refusals import Refused
@@ -211,3 +211,12 @@ def test_a_model_that_answers_infinity_is_refused(tmp_path: Path) -> None:
 def test_a_spec_survives_json() -> None:
     spec = runtime_for("state_dict", ()).completed(samples.lite0_spec(labels=("a",)))
     assert ModelSpec.from_json(spec.as_json()) == spec
+
+
+def test_a_run_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_runtime, "RUN_LIMIT", 0.2)
+    path = samples.endless_onnx(tmp_path / "endless.onnx")
+    model = load(samples.spec_for({"m.onnx": path}, format="onnx", task="tensor"), {"m.onnx": path})
+    for _ in range(2):  # it can be called again
+        with pytest.raises(TooSlow):
+            model.predict({"x": np.zeros((1,), np.float32)})

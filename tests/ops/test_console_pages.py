@@ -111,6 +111,7 @@ class TestModels:
             {"name": "production", "version": "1.0.0"},  # still processing
             {"name": "production", "version": "9.9.9"},
             {"name": "Not An Alias", "version": "1.0.0"},
+            {"name": "evil\n", "version": "1.0.0"},
             {},
         ],
     )
@@ -166,8 +167,31 @@ class TestVersions:
         as_owner.post(path, {"description": "good", "metrics": '{"top1": 0.77}'})
         version = ModelVersion.objects.get()
         assert (version.description, version.metrics) == ("good", {"top1": 0.77})
-        assert as_owner.post(path, {"metrics": "[1]"}).status_code == 200
         assert audited() == ["version.updated"]
+
+    @pytest.mark.parametrize(
+        "metrics",
+        [
+            "[1]",
+            "{",
+            '{"a": NaN}',
+            '{"a": 1e999}',
+            '{"a": "\\ud800"}',
+            '{"a": ' * 1500 + "1" + "}" * 1500,
+            '{"a": ' + "9" * 5000 + "}",
+        ],
+    )
+    def test_metrics_that_the_api_refuses_are_refused(
+        self, as_owner: Client, alpha: Team, metrics: str
+    ) -> None:
+        publish(make_model(alpha))
+        path = "/models/digits/versions/1.0.0/edit/"
+        assert as_owner.post(path, {"metrics": metrics}).status_code == 200
+        assert ModelVersion.objects.get().metrics == {}
+
+    @pytest.mark.parametrize("path", ["/models/", "/versions/", "/audit/"])
+    def test_a_long_search_does_no_harm(self, as_owner: Client, path: str) -> None:
+        assert as_owner.get(path, {"q": "a+" * 3000}).status_code == 200
 
     def test_deleting_deletes_and_audits(self, as_owner: Client, alpha: Team) -> None:
         publish(make_model(alpha))

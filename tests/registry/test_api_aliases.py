@@ -72,7 +72,7 @@ def test_it_does_not_point_at_a_version_that_was_deleted_meanwhile(model: Regist
     ModelVersion.objects.filter(pk=version.pk).delete()
     with pytest.raises(Problem) as problem:
         alias_set(principal=SYSTEM, model=model, name="production", version=version)
-    assert problem.value.status == 409
+    assert problem.value.status == 404
 
 
 @pytest.mark.parametrize("name", ["Production", "1st", "-x", "a b", "x" * 65, "é", "a%00", "a.b"])

@@ -11,10 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from aihub.events import SYSTEM
+from aihub.problems import Problem
 from registry.models import Blob, Job, ModelTag, ModelVersion, RegisteredModel, Team, Upload
 from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
+from registry.services.models import model_update
 from tests.registry.making import make_model, make_ready, publish
 
 pytestmark = pytest.mark.django_db
@@ -247,3 +249,24 @@ def test_a_list_costs_the_same_queries_however_long_it_is(client: APIClient, alp
     few = queries()
     add(30)
     assert queries() == few <= 9
+
+
+def test_a_search_has_a_length(client: APIClient) -> None:
+    assert client.get(MODELS, {"search": "a," * 3000}).status_code == 400
+
+
+def test_the_task_stays_while_there_are_versions(client: APIClient, alpha: Team) -> None:
+    model = make_model(alpha, task="tensor")
+    changed = {"task": "image-classification"}
+    assert client.patch(f"{MODELS}digits/", changed).status_code == 200
+    publish(model)
+    assert client.patch(f"{MODELS}digits/", {"task": "tensor"}).status_code == 409
+    assert client.patch(f"{MODELS}digits/", changed).status_code == 200
+
+
+def test_a_model_that_was_deleted_meanwhile_is_told(alpha: Team) -> None:
+    model = make_model(alpha)
+    RegisteredModel.objects.all().delete()
+    with pytest.raises(Problem) as problem:
+        model_update(model, principal=SYSTEM, changes={"description": "late"})
+    assert problem.value.status == 404
