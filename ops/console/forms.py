@@ -68,6 +68,7 @@ class ModelForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         names = self.instance.tag_rows.values_list("name", flat=True)
         self.initial["tags"] = ", ".join(names)
+        self.fields["task"].disabled = self.instance.versions.exists()  # they were checked for it
 
 
 class ObjectFormField(forms.CharField):

@@ -38,7 +38,13 @@ NO_OUTPUT = N_("The ONNX model has no output. Export the model again.")
 
 def scan(path: Path, siblings: Mapping[str, Path]) -> Report:
     """The report of an ONNX model; its external data must lie whole within `siblings`."""
-    model = _parse(path)
+    try:
+        return _report(_parse(path), siblings)
+    except UnicodeDecodeError as error:  # a text is decoded when it is first read
+        raise Refused(UNREADABLE) from error
+
+
+def _report(model: ModelProto, siblings: Mapping[str, Path]) -> Report:
     _check_interface(model.graph)
     _check_operators(model)
     onnx_functions.check(model)

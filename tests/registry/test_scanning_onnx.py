@@ -251,3 +251,10 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="damaged"):
         examine(path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "model.onnx", hostile.onnx_model(weight()))
+    path.write_bytes(path.read_bytes().replace(b"weight", b"w\x80ight"))
+    with pytest.raises(Refused, match="damaged"):
+        examine(path)
