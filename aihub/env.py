@@ -51,7 +51,6 @@ class Env:
     AIHUB_BROKER_URL: str
     AIHUB_CACHE_URL: str
     AIHUB_S3_ENDPOINT: str
-    AIHUB_S3_PUBLIC_ENDPOINT: str
     AIHUB_S3_ACCESS_KEY: str
     AIHUB_S3_SECRET_KEY: str
     AIHUB_S3_BUCKET: str
@@ -67,7 +66,6 @@ def read(environ: dict[str, str] | None = None) -> Env:
     """Read and check the environment (`os.environ` unless given)."""
     source = _Source(dict(os.environ if environ is None else environ))
     home = source.path("AIHUB_HOME", BASE_DIR / "var")
-    s3 = source.text("AIHUB_S3_ENDPOINT", "", check=_check_url("http", "https"))
     env = Env(
         AIHUB_HOME=home,
         AIHUB_ROLE=source.choice("AIHUB_ROLE", "all", ROLES),
@@ -101,10 +99,7 @@ def read(environ: dict[str, str] | None = None) -> Env:
             "AIHUB_BROKER_URL", "", check=_check_url("redis", "rediss", "filesystem")
         ),
         AIHUB_CACHE_URL=source.text("AIHUB_CACHE_URL", "", check=_check_url("redis", "rediss")),
-        AIHUB_S3_ENDPOINT=s3,
-        AIHUB_S3_PUBLIC_ENDPOINT=source.text(
-            "AIHUB_S3_PUBLIC_ENDPOINT", s3, check=_check_url("http", "https")
-        ),
+        AIHUB_S3_ENDPOINT=source.text("AIHUB_S3_ENDPOINT", "", check=_check_url("http", "https")),
         AIHUB_S3_ACCESS_KEY=source.text("AIHUB_S3_ACCESS_KEY", ""),
         AIHUB_S3_SECRET_KEY=source.text("AIHUB_S3_SECRET_KEY", ""),
         AIHUB_S3_BUCKET=source.text("AIHUB_S3_BUCKET", "aihub"),

@@ -66,9 +66,7 @@ def _guide(
             raise _Stopped
 
     try:
-        with HubClient(
-            welcome.url_of(env), administrator.name, administrator.password or ""
-        ) as client:
+        with _client(env, administrator) as client:
             _wait_until_ready(client, console, pause)
             _demonstrate(Demo(client, console, pause), administrator, console)
         welcome.say_where(env, console)

@@ -1,7 +1,5 @@
 """Model versions and their files."""
 
-from typing import Any
-
 from django.db import models
 from django.utils.translation import gettext, gettext_lazy as _
 
@@ -84,9 +82,6 @@ class ModelVersion(models.Model):
             return ""
         message = gettext(self.reason_message)
         return message % self.reason_values if self.reason_values else message
-
-    def set_reason(self, message: str, values: dict[str, Any]) -> None:
-        self.reason_message, self.reason_values = message, values
 
 
 class VersionFile(models.Model):

@@ -26,10 +26,6 @@ class Context:
         """Say how much of the step is done (0 to 1)."""
         self.on_progress(min(max(fraction, 0.0), 1.0))
 
-    def add_finding(self, finding: dict[str, Any]) -> None:
-        """Add to the report that is kept with the version."""
-        self.version.report = [*self.version.report, finding]
-
 
 Run = Callable[[Context], None]
 

@@ -30,7 +30,6 @@ WRONG = {
     "AIHUB_BROKER_URL": "amqp://broker",
     "AIHUB_CACHE_URL": "memcached://cache",
     "AIHUB_S3_ENDPOINT": "minio:9000",
-    "AIHUB_S3_PUBLIC_ENDPOINT": "ftp://files",
 }
 # Any text fits these.
 FREE = {

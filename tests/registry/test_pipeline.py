@@ -91,7 +91,8 @@ def test_it_saves_what_a_step_found(version: ModelVersion, monkeypatch: pytest.M
     def find(context: Context) -> None:
         context.version.format = "onnx"
         context.version.parameter_count = 7
-        context.add_finding({"file": "f", "layer": "l", "severity": "info", "message": "m"})
+        found = {"file": "f", "layer": "l", "severity": "info", "message": "m"}
+        context.version.report = [*context.version.report, found]
 
     use_steps(monkeypatch, one=find, two=find)
     pipeline.process(claimed())
