@@ -9,8 +9,11 @@ from typing import Any
 
 from celery import Celery, signals
 
+from aihub import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 
+broker.install()
 app = Celery("aihub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
