@@ -23,7 +23,7 @@ from aihub.language import translator  # noqa: E402
 from aihub.snapshot import Freshener, Poller, Snapshot  # noqa: E402
 from aihub.wsgi import application as django_application  # noqa: E402
 from inference.loading import version_load  # noqa: E402
-from inference.pool import Pool  # noqa: E402
+from inference.engine.pool import Pool  # noqa: E402
 from inference.protocol.app import InferApp  # noqa: E402
 from inference.protocol.types import Limits  # noqa: E402
 from inference.routes import routes_load  # noqa: E402

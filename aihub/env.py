@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker")
 
 
@@ -46,6 +47,15 @@ class Env:
     AIHUB_LOGIN_FAILURES: int
     AIHUB_LOGIN_WINDOW: int
     AIHUB_THREADS: int
+    AIHUB_DEVICE: str
+    AIHUB_POOL: str
+    AIHUB_MODEL_MEMORY: int
+    AIHUB_MAX_BATCH: int
+    AIHUB_MAX_DELAY_MS: int
+    AIHUB_QUEUE: int
+    AIHUB_GRPC_PORT: int
+    AIHUB_OPTIMISE: bool
+    AIHUB_FILE_CACHE: int
     AIHUB_WORKER_PROCESSES: int
     DATABASE_URL: str
     AIHUB_BROKER_URL: str
@@ -91,6 +101,15 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_LOGIN_FAILURES=source.integer("AIHUB_LOGIN_FAILURES", 10, low=1),
         AIHUB_LOGIN_WINDOW=source.integer("AIHUB_LOGIN_WINDOW", 300, low=1),
         AIHUB_THREADS=source.integer("AIHUB_THREADS", 0, low=0, high=1024),
+        AIHUB_DEVICE=source.choice("AIHUB_DEVICE", "auto", ("auto", "cpu", "cuda")),
+        AIHUB_POOL=source.text("AIHUB_POOL", "", check=_check_pool),
+        AIHUB_MODEL_MEMORY=source.integer("AIHUB_MODEL_MEMORY", 0, low=0),
+        AIHUB_MAX_BATCH=source.integer("AIHUB_MAX_BATCH", 16, low=1, high=1024),
+        AIHUB_MAX_DELAY_MS=source.integer("AIHUB_MAX_DELAY_MS", 0, low=0, high=1000),
+        AIHUB_QUEUE=source.integer("AIHUB_QUEUE", 256, low=1, high=100_000),
+        AIHUB_GRPC_PORT=source.integer("AIHUB_GRPC_PORT", 0, low=0, high=65535),
+        AIHUB_OPTIMISE=source.boolean("AIHUB_OPTIMISE", default=True),
+        AIHUB_FILE_CACHE=source.integer("AIHUB_FILE_CACHE", 20 * 1024 * MIB, low=MIB),
         AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
         DATABASE_URL=source.text(
             "DATABASE_URL", "", check=_check_url("mysql", "sqlite", path=True)
@@ -150,6 +169,11 @@ def _check_together(env: Env) -> None:
 
 def _check_secret(value: str) -> str | None:
     return None if len(value) >= 32 else "at least 32 characters"
+
+
+def _check_pool(value: str) -> str | None:
+    fits = value == "*" or _POOL.fullmatch(value)
+    return None if fits else "a name of a-z, 0-9 and -, or * for every pool"
 
 
 def _check_url(*schemes: str, path: bool = False) -> Callable[[str], str | None]:

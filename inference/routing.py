@@ -6,8 +6,10 @@ from functools import cached_property
 from typing import Any, Self
 
 from aihub.problems import N_, Problem
+from inference.spec import VariantSpec
 from registry import semver
 from registry.refusals import Refused
+from registry.serving import Serving
 
 READY = "ready"
 DEFAULT_ALIAS = "production"
@@ -15,12 +17,18 @@ DEFAULT_ALIAS = "production"
 
 @dataclass(frozen=True, slots=True)
 class VersionRoute:
-    """A version: its id, its name as shown, its state, and its place in the semantic order."""
+    """A version: its id, its name as shown, its state, and its place in the semantic order.
+
+    `variant` is the form in which it serves here, None for its reference. `forced` is what an
+    operator holds its breaker at: empty, `open` or `closed`.
+    """
 
     id: int
     version: str
     state: str
     sort_key: str
+    variant: VariantSpec | None = None
+    forced: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class ModelRoute:
     task: str
     versions: Mapping[str, VersionRoute] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)  # alias to version key
+    pool: str = ""
+    serving: Serving = field(default_factory=Serving)
 
     @cached_property
     def default(self) -> VersionRoute | None:
@@ -105,13 +115,23 @@ class Routes:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back to an equal value."""
-        return {"models": {key: asdict(model) for key, model in self.models.items()}}
+        return {"models": {key: _as_json(model) for key, model in self.models.items()}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         return cls({key: _model(model) for key, model in value["models"].items()})
 
 
+def _as_json(model: ModelRoute) -> dict[str, Any]:
+    return {**asdict(model), "serving": model.serving.as_json()}
+
+
 def _model(value: Mapping[str, Any]) -> ModelRoute:
-    versions = {key: VersionRoute(**version) for key, version in value["versions"].items()}
-    return ModelRoute(**{**value, "versions": versions})
+    versions = {key: _version(version) for key, version in value["versions"].items()}
+    serving = Serving.parse(value["serving"])
+    return ModelRoute(**{**value, "versions": versions, "serving": serving})
+
+
+def _version(value: Mapping[str, Any]) -> VersionRoute:
+    variant = value["variant"]
+    return VersionRoute(**{**value, "variant": variant and VariantSpec.from_json(variant)})

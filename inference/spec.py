@@ -1,7 +1,7 @@
 """Everything that serving one version needs, as an immutable value."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from inference.signature import Signature
@@ -9,6 +9,8 @@ from registry.files import main_of
 from registry.preprocessing import Preprocessing
 
 IMAGE_CLASSIFICATION = "image-classification"
+TEXT_CLASSIFICATION = "text-classification"
+TEXT_EMBEDDING = "text-embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,28 @@ class FileRef:
     sha256: str
     md5: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSpec:
+    """One form of a version that can serve: a runtime, its precision, and the files it loads.
+
+    `files` are derived from the version (always ONNX); empty means the version's own files.
+    `options` are the runtime's (`channels_last`, `sparsity`). `memory` is what it takes once
+    loaded, in bytes, as measured; 0 where that is not known.
+    """
+
+    name: str
+    runtime: str
+    precision: str = "fp32"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[FileRef, ...] = ()
+    memory: int = 0
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read `dataclasses.asdict`'s answer."""
+        return cls(**{**value, "files": tuple(FileRef(**file) for file in value["files"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +65,21 @@ class ModelSpec:
     @property
     def takes_images(self) -> bool:
         return self.task == IMAGE_CLASSIFICATION
+
+    @property
+    def takes_texts(self) -> bool:
+        return self.task in (TEXT_CLASSIFICATION, TEXT_EMBEDDING)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether its answers are classes with scores."""
+        return self.task in (IMAGE_CLASSIFICATION, TEXT_CLASSIFICATION)
+
+    def in_form(self, variant: VariantSpec) -> Self:
+        """The spec that the variant's runtime loads: its derived files in place of the version's."""
+        if not variant.files:
+            return self
+        return replace(self, format="onnx", files=variant.files)
 
     @property
     def main_file(self) -> str:

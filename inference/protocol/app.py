@@ -11,7 +11,7 @@ from typing import Any
 from aihub import request_context
 from aihub.problems import N_, Problem
 from inference.cores import available_cores
-from inference.pool import Pool
+from inference.engine.pool import Pool
 from inference.protocol.predict import Call, predict
 from inference.protocol.requests import Disconnected, Request
 from inference.protocol.responses import Response, problem_response

@@ -11,7 +11,7 @@ import orjson
 
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
-from inference.pool import LoadedHandle
+from inference.engine.pool import LoadedHandle
 from inference.protocol import answers, multipart, pictures, tensors
 from inference.protocol.query import Query, parse_query
 from inference.protocol.requests import MULTIPART, Request

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aihub.access import Principal
-from inference.pool import Pool
+from inference.engine.pool import Pool
 from inference.routing import Routes
 
 Scope = MutableMapping[str, Any]

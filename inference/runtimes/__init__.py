@@ -19,15 +19,25 @@ def _onnx(architectures: Iterable[str]) -> Runtime:
     return OnnxRuntime()
 
 
-_BY_FORMAT: Mapping[str, Callable[[Iterable[str]], Runtime]] = {
-    "state_dict": _torch,
-    "safetensors": _torch,
-    "onnx": _onnx,
+_RUNTIMES: Mapping[str, Callable[[Iterable[str]], Runtime]] = {
+    "torch": _torch,
+    "onnxruntime": _onnx,
+}
+# What serves a format as it was published: its reference.
+REFERENCE: Mapping[str, str] = {
+    "state_dict": "torch",
+    "safetensors": "torch",
+    "onnx": "onnxruntime",
 }
 
 
-def runtime_for(format: str, architectures: Iterable[str]) -> Runtime:  # noqa: A002
-    """The runtime of a format; `architectures` are those that the operator lists."""
-    if format not in _BY_FORMAT:
+def runtime_named(name: str, architectures: Iterable[str]) -> Runtime:
+    """The runtime of that name; `architectures` are those that the operator lists."""
+    return _RUNTIMES[name](architectures)
+
+
+def reference_runtime(format: str) -> str:  # noqa: A002
+    """The name of the runtime that serves a format as published; Refused where there is none."""
+    if format not in REFERENCE:
         raise Refused(N_("There is no runtime for the format “%(format)s”."), format=format)
-    return _BY_FORMAT[format](architectures)
+    return REFERENCE[format]

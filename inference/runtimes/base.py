@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ class TooSlow(Exception):
     """One run took longer than `RUN_LIMIT` and was stopped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How to load: threads of one run, `fp32`, `bf16` or `int8`, a device, and options.
+
+    `device` is `auto` (CUDA where torch finds it), `cpu` or `cuda`.
+    """
+
+    threads: int = 1
+    precision: str = "fp32"
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
 class LoadedModel(ABC):
     """A model in memory. `predict` may be called by one thread at a time."""
 
@@ -34,6 +48,9 @@ class LoadedModel(ABC):
     def predict(self, inputs: Arrays) -> Arrays:
         """Outputs by name, for all inputs by name, first axis the batch; Unfit, TooSlow."""
 
+    def interrupt(self) -> None:  # noqa: B027 - few libraries can stop a run
+        """Stop the run under way, if that is possible; called from another thread."""
+
     def close(self) -> None:  # noqa: B027 - most models need only be forgotten
         """Give back what is not memory."""
 
@@ -41,6 +58,7 @@ class LoadedModel(ABC):
 class Runtime(ABC):
     """Loads the formats that it names."""
 
+    name: str
     formats: frozenset[str]
 
     def completed(self, spec: ModelSpec) -> ModelSpec:
@@ -48,5 +66,5 @@ class Runtime(ABC):
         return spec
 
     @abstractmethod
-    def load(self, spec: ModelSpec, files: Mapping[str, Path], threads: int) -> LoadedModel:
+    def load(self, spec: ModelSpec, files: Mapping[str, Path], form: Form) -> LoadedModel:
         """Load verified files (local paths by path in the version); Refused where they misfit."""

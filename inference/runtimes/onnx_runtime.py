@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from inference.runtimes.base import RUN_LIMIT, Arrays, LoadedModel, Runtime, TooSlow, Unfit
+from inference.runtimes.base import Arrays, Form, LoadedModel, Runtime, Unfit
 from inference.signature import Signature, TensorSpec
 from inference.spec import ModelSpec
 from registry.refusals import N_, Refused
@@ -34,10 +33,6 @@ _DATATYPES = {
 }
 
 
-def _terminate(options: ort.RunOptions) -> None:
-    options.terminate = True
-
-
 class OnnxModel(LoadedModel):
     """A session. With `one_by_one`, the model takes one item a call and is called for each."""
 
@@ -49,6 +44,7 @@ class OnnxModel(LoadedModel):
         self._names = [output.name for output in signature.outputs]
         self._session = session
         self._one_by_one = one_by_one
+        self._options = ort.RunOptions()
 
     def predict(self, inputs: Arrays) -> Arrays:
         if not self._one_by_one:
@@ -57,27 +53,27 @@ class OnnxModel(LoadedModel):
         runs = [self._run({n: a[i : i + 1] for n, a in inputs.items()}) for i in range(length)]
         return {name: np.concatenate([run[name] for run in runs]) for name in self._names}
 
+    def interrupt(self) -> None:
+        self._options.terminate = True
+
     def _run(self, inputs: Arrays) -> Arrays:
-        options = ort.RunOptions()
-        watch = threading.Timer(RUN_LIMIT, _terminate, [options])
-        watch.start()
+        self._options.terminate = False
         try:
-            outputs = self._session.run(self._names, inputs, options)
+            outputs = self._session.run(self._names, inputs, self._options)
         except Exception as error:  # the library's exceptions have no common base
-            raise (TooSlow() if options.terminate else Unfit(str(error))) from error
-        finally:
-            watch.cancel()
+            raise Unfit(str(error)) from error
         return dict(zip(self._names, outputs, strict=True))
 
 
 class OnnxRuntime(Runtime):
     """A model is one file, or one with its external data beside it."""
 
+    name = "onnxruntime"
     formats = frozenset({"onnx"})
 
-    def load(self, spec: ModelSpec, files: Mapping[str, Path], threads: int) -> LoadedModel:
+    def load(self, spec: ModelSpec, files: Mapping[str, Path], form: Form) -> LoadedModel:
         with _one_folder(spec.main_file, files) as path:
-            session = _session(path, threads)
+            session = _session(path, form.threads)
         declared = Signature(_tensors(session.get_inputs()), _tensors(session.get_outputs()))
         one_by_one = spec.takes_images and _takes_one(declared)
         signature = spec.signature or (_any_batch(declared) if one_by_one else declared)

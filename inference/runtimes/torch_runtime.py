@@ -13,7 +13,7 @@ from torch import nn
 
 from inference import building
 from inference.architectures import Architecture, Architectures
-from inference.runtimes.base import Arrays, LoadedModel, Runtime, Unfit
+from inference.runtimes.base import Arrays, Form, LoadedModel, Runtime, Unfit
 from inference.runtimes.misfits import check_fit
 from inference.signature import Signature, TensorSpec
 from inference.spec import ModelSpec
@@ -46,6 +46,7 @@ class TorchModel(LoadedModel):
 class TorchRuntime(Runtime):
     """Files of weights; the architecture says everything else."""
 
+    name = "torch"
     formats = frozenset({"state_dict", "safetensors"})
 
     def __init__(self, architectures: Architectures) -> None:
@@ -58,9 +59,9 @@ class TorchRuntime(Runtime):
         preprocessing = spec.preprocessing or architecture.preprocessing
         return replace(spec, num_classes=classes, preprocessing=preprocessing)
 
-    def load(self, spec: ModelSpec, files: Mapping[str, Path], threads: int) -> LoadedModel:
+    def load(self, spec: ModelSpec, files: Mapping[str, Path], form: Form) -> LoadedModel:
         spec = self.completed(spec)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(form.threads)
         architecture = self._architectures.get(spec.architecture)
         module = _loaded(architecture, spec, read_weights(files[spec.main_file], spec.format))
         return TorchModel(module, spec.signature or _signature(module, spec))

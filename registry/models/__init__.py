@@ -6,6 +6,7 @@ from registry.models.jobs import Job, WorkerHeartbeat
 from registry.models.registered import ModelTag, RegisteredModel
 from registry.models.revision import Revision
 from registry.models.teams import Membership, Team
+from registry.models.variants import Sample, Variant
 from registry.models.versions import ModelVersion, VersionFile
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "ModelVersion",
     "RegisteredModel",
     "Revision",
+    "Sample",
     "Team",
     "Upload",
+    "Variant",
     "VersionFile",
     "WorkerHeartbeat",
 ]

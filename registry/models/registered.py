@@ -35,6 +35,13 @@ class RegisteredModel(models.Model):
     precision = models.CharField(
         _("precision"), max_length=8, choices=Precision.choices, default=Precision.FAST
     )
+    pool = models.CharField(
+        _("pool"),
+        max_length=64,
+        blank=True,
+        help_text=_("The replicas that serve this model; empty for the common ones."),
+    )
+    serving = models.JSONField(default=dict, blank=True)  # see registry.serving
     shared = models.BooleanField(
         _("shared"), default=False, help_text=_("Every signed-in user may see and call it.")
     )

@@ -20,6 +20,22 @@ class Format(models.TextChoices):
     ONNX = "onnx", "ONNX"
 
 
+class Optimisation(models.TextChoices):
+    """How far compiling a version's variants is."""
+
+    PENDING = "pending", _("pending")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+
+
+class Forced(models.TextChoices):
+    """What an operator holds a version's breaker at."""
+
+    NO = "", _("not forced")
+    OPEN = "open", _("open")
+    CLOSED = "closed", _("closed")
+
+
 class ModelVersion(models.Model):
     """One published version; once `ready`, its files never change.
 
@@ -56,6 +72,19 @@ class ModelVersion(models.Model):
     size = models.BigIntegerField(_("size"), default=0, editable=False)
     steps = models.JSONField(_("steps"), default=list, blank=True, editable=False)
     report = models.JSONField(_("report"), default=list, blank=True, editable=False)
+
+    optimisation = models.CharField(
+        _("optimisation"),
+        max_length=8,
+        choices=Optimisation.choices,
+        default=Optimisation.PENDING,
+        editable=False,
+    )
+    pinned_variant = models.CharField(_("pinned variant"), max_length=40, blank=True)
+    sparsity = models.FloatField(_("sparsity"), null=True, blank=True)
+    breaker_forced = models.CharField(
+        _("breaker"), max_length=8, choices=Forced.choices, blank=True, editable=False
+    )
 
     alias_when_ready = models.CharField(max_length=64, blank=True, editable=False)
     created_by = models.CharField(_("created by"), max_length=150, blank=True)

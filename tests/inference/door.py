@@ -13,7 +13,7 @@ from aihub.access import Action, Principal, Role, Scope
 from aihub.problems import N_, Problem
 from inference import completion, sampling
 from inference.cores import available_cores
-from inference.pool import Loaded, Pool
+from inference.engine.pool import Loaded, Pool
 from inference.protocol.app import InferApp
 from inference.protocol.types import Limits
 from inference.routing import ModelRoute, Routes, VersionRoute

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from inference.pool import Pool
+from inference.engine.pool import Pool
 from inference.protocol.app import InferApp
 from inference.routing import Routes
 from tests.inference.door import LIMITS, authenticate, translate

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aihub.problems import Problem
-from inference.pool import BACKOFF, Loaded, Pool
+from inference.engine.pool import BACKOFF, Loaded, Pool
 from inference.routing import VersionRoute
 from registry.refusals import Refused
 from tests.inference import samples
