@@ -9,7 +9,7 @@ APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
 ON_SERVICES := tests/registry tests/inference tests/ops tests/contract
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format messages clean help packages
+.PHONY: run test lint format messages bench clean help packages
 
 run: $(VENV)/.embedded ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
@@ -34,8 +34,11 @@ format: $(VENV)/.dev ## Put the code into the project's style
 
 messages: $(VENV)/.dev ## Collect the texts to translate, and compile the translations
 	$(APART) $(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete \
-		--add-location file --ignore $(VENV) --ignore var --ignore tests
-	$(APART) $(BIN)/python manage.py compilemessages --ignore $(VENV)
+		--add-location file --ignore $(VENV) --ignore var --ignore tests --ignore bench
+	$(APART) $(BIN)/python manage.py compilemessages --ignore $(VENV) --ignore bench
+
+bench: $(VENV)/.dev ## Measure the hub beside other servers; SCENARIOS="compare overload" for some of it
+	$(BIN)/python -m bench $(SCENARIOS)
 
 clean: ## Remove caches; the hub's data (var/) and .venv stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

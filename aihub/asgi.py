@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import django
 import orjson
@@ -15,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402 - Django has to be set up first
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest  # noqa: E402
 
 from aihub import logs  # noqa: E402
 from aihub.access import Principal  # noqa: E402
@@ -22,10 +24,19 @@ from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E4
 from aihub.language import translator  # noqa: E402
 from aihub.snapshot import Freshener, Poller, Snapshot  # noqa: E402
 from aihub.wsgi import application as django_application  # noqa: E402
-from inference.loading import version_load  # noqa: E402
+from inference.cores import available_cores  # noqa: E402
+from inference.elsewhere import VariantRequests  # noqa: E402
+from inference.engine.batching import BatchLimits  # noqa: E402
+from inference.engine.engine import Engine  # noqa: E402
+from inference.engine.memory import available_memory  # noqa: E402
 from inference.engine.pool import Pool  # noqa: E402
+from inference.loading import version_prepare  # noqa: E402
+from inference.processor import cpu_fingerprint  # noqa: E402
 from inference.protocol.app import InferApp  # noqa: E402
-from inference.protocol.types import Limits  # noqa: E402
+from inference.protocol.grpc.server import GrpcServer  # noqa: E402
+from inference.protocol.metrics import PoolCollector  # noqa: E402
+from inference.protocol.types import Limits, Services  # noqa: E402
+from inference.replicas import Reporter  # noqa: E402
 from inference.routes import routes_load  # noqa: E402
 from inference.routing import Routes  # noqa: E402
 from ops import health  # noqa: E402
@@ -33,6 +44,8 @@ from ops.identity import directory  # noqa: E402
 from ops.identity.credentials import Authenticator  # noqa: E402
 from ops.identity.last_used import LastUsed  # noqa: E402
 from registry.models.revision import revision_current  # noqa: E402
+
+GRPC_GRACE = 15.0  # seconds for calls under way
 
 
 class Replica:
@@ -54,12 +67,26 @@ class Replica:
             path=folder / "identities.json",
             empty=directory.Identities(),
         )
+        env = settings.ENV
         last_used = LastUsed()
-        self.poller = Poller(
-            [self.routes, self.identities], revision_current, ticks=[last_used.flush]
-        )
         self.authenticator = Authenticator(self.identities.current, on_key=last_used.note)
-        self.app = self._app()
+        self.engine = _engine(self.routes.current)
+        self.pool = env.AIHUB_POOL or ("*" if env.AIHUB_ROLE == "all" else "")
+        reporter = Reporter(self.pool, cpu_fingerprint(), self.engine.report)
+        ticks = [last_used.flush, reporter.tick]
+        if env.AIHUB_OPTIMISE:
+            ticks.append(VariantRequests(cpu_fingerprint()).tick)
+        self.poller = Poller([self.routes, self.identities], revision_current, ticks)
+        log, services = logs.AccessLog(env.AIHUB_ROLE), self._services()
+        self.grpc = GrpcServer(services, env.AIHUB_HOST, env.AIHUB_GRPC_PORT, log=log)
+        self.app = InferApp(
+            services,
+            translate=translator,
+            log=log,
+            startup=self.start,
+            shutdown=self.stop,
+            trusted_proxies=env.AIHUB_TRUSTED_PROXIES,
+        )
 
     def ready(self) -> bool:
         """Whether it knows whom and what to answer."""
@@ -69,27 +96,49 @@ class Replica:
         logs.leave_the_loop()
         await asyncio.to_thread(self.poller.poll)
         self.poller.start()
+        if settings.ENV.AIHUB_GRPC_PORT:
+            await self.grpc.start()
 
     async def stop(self) -> None:
+        await self.grpc.stop(GRPC_GRACE)
         await asyncio.to_thread(self.poller.stop)
 
     def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
         header = headers.get(b"authorization", b"")
         return self.authenticator.authenticate(header.decode("latin-1"))
 
-    def _app(self) -> InferApp:
+    def _services(self) -> Services:
         env = settings.ENV
-        return InferApp(
+        return Services(
             authenticate=self.authenticate,
-            routes=self.routes.current,
-            pool=Pool(version_load),
-            translate=translator,
-            freshen=Freshener(self.poller),
+            engine=self.engine,
             limits=Limits(env.AIHUB_PREDICT_MAX, env.AIHUB_PREDICT_ITEMS, env.AIHUB_IMAGE_PIXELS),
-            startup=self.start,
-            shutdown=self.stop,
-            trusted_proxies=env.AIHUB_TRUSTED_PROXIES,
+            freshen=Freshener(self.poller),
+            workers=ThreadPoolExecutor(available_cores(), "decode"),
+            pool=self.pool,
         )
+
+
+def _engine(routes: Callable[[], Routes]) -> Engine:
+    env = settings.ENV
+    limits = BatchLimits(env.AIHUB_MAX_BATCH, env.AIHUB_MAX_DELAY_MS / 1000, env.AIHUB_QUEUE)
+    budget = env.AIHUB_MODEL_MEMORY or available_memory() // 2
+    pool = Pool(version_prepare, budget=budget, limits=limits)
+    REGISTRY.register(PoolCollector(pool))
+    return Engine(pool, routes)
+
+
+class MetricsApp:
+    """`/metrics` of a process that only predicts; elsewhere Django answers it."""
+
+    @staticmethod
+    def handles(path: str) -> bool:
+        return path == "/metrics"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": generate_latest()})
 
 
 class HealthApp:
@@ -111,6 +160,14 @@ class HealthApp:
         await send({"type": "http.response.body", "body": orjson.dumps(body)})
 
 
+class End(Protocol):
+    """An application for some paths."""
+
+    def handles(self, path: str) -> bool: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 def compose(role: str) -> App:
     """The application of a role."""
     replica = Replica()
@@ -119,15 +176,17 @@ def compose(role: str) -> App:
     if role == "all":
         checks |= {"database": health.database_answers, "worker": health.worker_is_alive}
         rest = django_over_asgi(django_application, small=settings.BODY_MAX)
-    ends = HealthApp(checks)
+    ends: list[End] = [replica.app, HealthApp(checks)]
+    if role == "infer":
+        ends.append(MetricsApp())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or replica.app.handles(scope["path"]):
+        if scope["type"] != "http":
             await replica.app(scope, receive, send)
-        elif ends.handles(scope["path"]):
-            await ends(scope, receive, send)
-        else:
-            await rest(scope, receive, send)
+            return
+        path = scope["path"]
+        answering = next((end for end in ends if end.handles(path)), rest)
+        await answering(scope, receive, send)
 
     return app
 

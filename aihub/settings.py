@@ -231,6 +231,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "VersionState": "registry.models.versions.State",
         "StepState": ["pending", "running", "done", "failed"],
+        "BreakerState": "inference.api.serializers.STATES",
+        "BreakerForced": "inference.api.serializers.FORCED",
     },
 }
 

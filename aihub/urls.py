@@ -12,6 +12,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", ExportToDjangoView),
     path("api/v1/", include("registry.api.urls")),
+    path("api/v1/", include("inference.api.urls")),
     path("api/v1/", include("ops.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -9,6 +9,7 @@ class InferenceConfig(AppConfig):
     verbose_name = _("Inference")
 
     def ready(self) -> None:
-        from inference import processing
+        from inference import optimisation, processing
 
         processing.register()
+        optimisation.register()

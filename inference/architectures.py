@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+import torch
 from torch import nn
 
 import inference.torchvision_compat  # noqa: F401 - before torchvision
@@ -20,6 +21,7 @@ from registry.refusals import N_, Refused
 from torchvision import models as torchvision_models  # isort: skip
 
 Factory = Callable[..., nn.Module]  # factory(num_classes=…, **options)
+Weights = dict[str, torch.Tensor]
 
 _IMAGENET_CLASSES = 1000
 _IMAGENET = Preprocessing(resize=256, crop=(224, 224))
@@ -31,14 +33,24 @@ _QUIET: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _itself(module: nn.Module) -> nn.Module:
+    return module
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """How to build a module, and how pictures are prepared for it unless the owner says."""
+    """How to build a module, and how pictures are prepared for it unless the owner says.
+
+    `fitted` brings a file's weights to the names of the module, and `finished` puts around the
+    module with its weights what belongs to it.
+    """
 
     name: str
     factory: Factory
     preprocessing: Preprocessing = _IMAGENET
     num_classes: int = _IMAGENET_CLASSES
+    fitted: Callable[[Weights], Weights] = dict
+    finished: Callable[[Any], nn.Module] = _itself
 
 
 class Architectures:
@@ -50,13 +62,17 @@ class Architectures:
     def __init__(self, listed: Iterable[str] = ()) -> None:
         self._listed = dict(_parsed(entry) for entry in listed)
 
+    def lists(self, name: str) -> bool:
+        """Whether the operator lists an architecture of that name."""
+        return name.strip().lower() in self._listed
+
     def names(self) -> list[str]:
         return sorted({*self._listed, *_lite_names(), *_torchvision_names()})
 
     def get(self, name: str) -> Architecture:
         """The architecture of that name; Refused with similar names where there is none."""
         key = name.strip().lower()
-        if key in self._listed:
+        if self.lists(key):
             return Architecture(key, _imported(key, self._listed[key]))
         if key in _lite_names():
             return _lite(key)

@@ -30,7 +30,7 @@ _RESERVED = ("weights", "weights_backbone", "progress", "num_classes", "pretrain
 
 def outline(architecture: Architecture, num_classes: int, options: Mapping[str, Any]) -> Shapes:
     """Names and shapes of the weights that this architecture has; Refused for unfit options."""
-    _check_options(options)
+    check_options(options)
     with _bounded_modules(), torch.device("meta"), _RealNumbers():
         module = _built(architecture, num_classes, options)
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -54,7 +54,7 @@ def _built(architecture: Architecture, num_classes: int, options: Mapping[str, A
         ) from error
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, Any]) -> None:
     """Plain JSON of a bounded size, and no keyword that would fetch weights."""
     for name in options:
         if name in _RESERVED or not name.isidentifier():

@@ -5,34 +5,55 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from inference.side_files import CONFIG, config_read
 from inference.signature import Signature
 from inference.spec import ModelSpec
+from inference.texts import check_inputs
 from registry.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from registry.refusals import N_, Refused
 
 MAX_LABELS_FILE = 4 * 1024 * 1024  # bytes
+MAX_LABEL = 200  # characters
 _GREY_MEAN, _GREY_STD = (0.0,), (1.0,)
 
 
 def labels(given: Sequence[str], paths: Mapping[str, Path]) -> list[str]:
-    """The labels that were sent, else those of `labels.json` (a list) or `labels.txt` (lines)."""
+    """The labels that were sent, else those of `labels.json` (a list), `labels.txt` (lines) or
+    `config.json` (`id2label`).
+    """
     if given:
         return list(given)
     if "labels.json" in paths:
         return _json_labels(_text(paths["labels.json"]))
     if "labels.txt" in paths:
         return [line.strip() for line in _text(paths["labels.txt"]).splitlines() if line.strip()]
-    return []
+    return config_labels(paths)
+
+
+def config_labels(paths: Mapping[str, Path]) -> list[str]:
+    """The classes that `config.json` names in `id2label`; Refused where numbers are missing."""
+    named = config_read(paths, CONFIG).get("id2label")
+    if not isinstance(named, dict):
+        return []
+    found = [named.get(str(number)) for number in range(len(named))]
+    labels = [label for label in found if isinstance(label, str) and 0 < len(label) <= MAX_LABEL]
+    if len(labels) != len(named):
+        raise Refused(N_("id2label in config.json must name the classes from 0 on."))
+    return labels
 
 
 def completed(spec: ModelSpec, signature: Signature) -> ModelSpec:
     """`spec` with classes and preprocessing that fit the model; Refused for contradictions."""
-    if not spec.takes_images:
+    if spec.takes_texts:
+        check_inputs(signature.inputs)
+    if spec.takes_images:
+        fitted = _fitted(spec.preprocessing, image_input(signature))
+        spec = replace(spec, preprocessing=fitted)
+    if not spec.classifies:
         return spec
-    preprocessing = _fitted(spec.preprocessing, image_input(signature))
     scores = signature.scores
     declared = scores.shape[1] if scores and scores.shape[1] > 0 else None
-    spec = replace(spec, preprocessing=preprocessing, num_classes=spec.num_classes or declared)
+    spec = replace(spec, num_classes=spec.num_classes or declared)
     check_classes(spec, spec.num_classes)
     return spec
 

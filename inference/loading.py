@@ -9,8 +9,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import close_old_connections
 
+from inference import texts
 from inference.cores import threads
-from inference.engine.pool import Loaded
+from inference.engine.loads import Plan, Source
 from inference.runtimes import reference_runtime, runtime_named
 from inference.runtimes.base import Form, LoadedModel, Runtime
 from inference.spec import FileRef, ModelSpec, VariantSpec
@@ -40,21 +41,34 @@ def model_load(spec: ModelSpec, files: Mapping[str, Path]) -> LoadedModel:
     return runtime_of(spec).load(spec, files, form_of())
 
 
-def version_load(version_id: int, variant: VariantSpec | None = None) -> Loaded:
-    """Load a ready version, in a variant's form or its reference's; the pool's loader. Blocks.
+def version_prepare(version_id: int, variant: VariantSpec | None = None) -> Plan:
+    """What it takes to load a ready version, in a variant's form or its reference's. Blocks.
 
-    Raises Refused where it cannot be served here, Problem where something does not answer.
+    Brings the files here. Raises Problem where something does not answer; loading by the plan
+    raises Refused where the version cannot be served here.
     """
     close_old_connections()  # no request's end tidies up on the pool's threads
     try:
         spec = spec_load(version_id)
     finally:
         close_old_connections()
+    form = spec.in_form(variant) if variant else spec
+    files = local_files(form.files)
+    beside = files if form is spec else local_files(texts.tokenizer_files(spec))
+
+    def load() -> Source:
+        runtime = _runtime(form, variant)
+        model = runtime.load(form, files, form_of(variant))
+        return Source(spec, model, texts.tokenizer_of(spec, beside))
+
+    size = sum(file.size for file in form.files)
+    return Plan(spec, size, variant.memory if variant else 0, load)
+
+
+def _runtime(form: ModelSpec, variant: VariantSpec | None) -> Runtime:
     if variant is None:
-        return Loaded(spec, model_load(spec, local_files(spec.files)))
-    runtime = runtime_named(variant.runtime, settings.ENV.AIHUB_ARCHITECTURES)
-    form = spec.in_form(variant)
-    return Loaded(spec, runtime.load(form, local_files(form.files), form_of(variant)))
+        return runtime_of(form)
+    return runtime_named(variant.runtime, settings.ENV.AIHUB_ARCHITECTURES)
 
 
 def local_files(files: Sequence[FileRef]) -> dict[str, Path]:

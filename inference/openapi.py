@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from inference.protocol.v2 import openapi as v2
+
 PATH = "/api/v1/models/{name}/predict/"
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -23,11 +25,12 @@ _PROBLEMS = {
 def add_prediction(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """drf-spectacular's hook: add the path and its schemas."""
-    result["paths"][PATH] = {"post": _operation()}
+    """drf-spectacular's hook: add the paths and their schemas."""
+    result["paths"] |= {PATH: {"post": _operation()}, **v2.paths()}
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Prediction"] = _prediction()
     schemas["ClassScore"] = _class_score()
+    schemas |= v2.schemas()
     return result
 
 

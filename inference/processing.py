@@ -7,6 +7,7 @@ the steps, not with it.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from inference.spec import TEXT_EMBEDDING
 from registry.processing.steps import Context, add_step
 
 if TYPE_CHECKING:
@@ -25,10 +26,15 @@ def load(context: Context) -> None:
     """Fill in what the owner left open, then load the version as the pool will."""
     from inference import completion, loading
     from inference.specs import spec_of
+    from inference.tokenizer_checks import check_tokenizer
 
     version = context.version
-    version.labels = completion.labels(version.labels, context.paths)
     spec = spec_of(version)
+    if spec.takes_texts:
+        check_tokenizer(context.paths)
+    if spec.task != TEXT_EMBEDDING:
+        version.labels = completion.labels(version.labels, context.paths)
+        spec = replace(spec, labels=tuple(version.labels))
     spec = loading.runtime_of(spec).completed(spec)
     model = loading.model_load(spec, context.paths)
     spec = completion.completed(spec, model.signature)
@@ -42,12 +48,14 @@ def sample(context: Context) -> None:
     """Run the version on made-up inputs; record what goes in and comes out."""
     from inference import sampling
     from inference.specs import spec_of
+    from inference.texts import tokenizer_of
 
     version = context.version
     # What an earlier attempt recorded must not stand in for what is seen now.
     spec = replace(spec_of(version), signature=None)
     model = context.scratch.pop(_MODEL, None) or _loaded_again(context)
-    signature = sampling.observe(model, spec)
+    tokenizer = tokenizer_of(replace(spec, signature=model.signature), context.paths)
+    signature = sampling.observe(model, spec, tokenizer)
     version.num_classes = sampling.classes(spec, signature)
     version.signature = signature.as_json()
     model.close()

@@ -44,10 +44,25 @@ class ModelRoute:
     aliases: Mapping[str, str] = field(default_factory=dict)  # alias to version key
     pool: str = ""
     serving: Serving = field(default_factory=Serving)
+    # What answers for an alias (None: by default) until what it points at now is loaded.
+    held: Mapping[str | None, VersionRoute] = field(default_factory=dict)
+
+    def aliased(self, alias: str) -> VersionRoute | None:
+        """The version that answers for an alias."""
+        if alias in self.held:
+            return self.held[alias]
+        key = self.aliases.get(alias)
+        return None if key is None else self.versions[key]
+
+    def has_ready(self, version: VersionRoute) -> bool:
+        """Whether that version is still there and ready, in whatever form."""
+        return any(v.id == version.id and v.state == READY for v in self.versions.values())
 
     @cached_property
     def default(self) -> VersionRoute | None:
         """The alias `production`, else the newest ready version."""
+        if None in self.held:
+            return self.held[None]
         if DEFAULT_ALIAS in self.aliases:
             return self.versions[self.aliases[DEFAULT_ALIAS]]
         ready = (version for version in self.versions.values() if version.state == READY)
@@ -83,14 +98,15 @@ class ModelRoute:
         return found
 
     def _aliased(self, alias: str) -> VersionRoute:
-        if alias not in self.aliases:
+        found = self.aliased(alias)
+        if found is None:
             raise Problem(
                 404,
                 N_("“%(model)s” has no alias “%(alias)s”."),
                 model=self.name,
                 alias=alias[:80],
             )
-        return self.versions[self.aliases[alias]]
+        return found
 
     def _ready(self, version: VersionRoute) -> VersionRoute:
         if version.state != READY:
@@ -123,7 +139,9 @@ class Routes:
 
 
 def _as_json(model: ModelRoute) -> dict[str, Any]:
-    return {**asdict(model), "serving": model.serving.as_json()}
+    plain = {**asdict(model), "serving": model.serving.as_json()}
+    del plain["held"]  # the replica's own matter
+    return plain
 
 
 def _model(value: Mapping[str, Any]) -> ModelRoute:

@@ -59,6 +59,11 @@ class TensorSpec:
         return cls(value["name"], value["datatype"], tuple(value["shape"]))
 
 
+def described(specs: Sequence[TensorSpec]) -> str:
+    """What is expected, for a person: `input FP32 [-1, 3, 224, 224]`."""
+    return ", ".join(f"{spec.name} {spec.datatype} {list(spec.shape)}" for spec in specs)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """Inputs and outputs; `probabilities` says that a classifier's scores need no softmax."""

@@ -76,7 +76,7 @@ class ModelSpec:
         return self.task in (IMAGE_CLASSIFICATION, TEXT_CLASSIFICATION)
 
     def in_form(self, variant: VariantSpec) -> Self:
-        """The spec that the variant's runtime loads: its derived files in place of the version's."""
+        """The spec that the variant's runtime loads: its derived files, not the version's."""
         if not variant.files:
             return self
         return replace(self, format="onnx", files=variant.files)

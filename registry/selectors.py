@@ -5,7 +5,9 @@ from django.db.models import Prefetch, Q, QuerySet
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
 from registry import semver
-from registry.models import Alias, ModelVersion, RegisteredModel, Team
+from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Team, Variant
+from registry.models.versions import State
+from registry.processing import optimiser
 from registry.refusals import Refused
 from registry.services.models import denied
 
@@ -52,7 +54,7 @@ def version_get(
     model = model_get(principal, name, action)
     found = (
         model.versions.select_related("model__team")
-        .prefetch_related("files__blob", "aliases")
+        .prefetch_related("files__blob", "aliases", "variants")
         .filter(version_key=_version_key(version))
         .first()
     )
@@ -85,6 +87,58 @@ def alias_get(model: RegisteredModel, name: str) -> Alias:
             404, N_("“%(model)s” has no alias “%(alias)s”."), model=model.name, alias=name[:80]
         )
     return found
+
+
+def sample_get(model: RegisteredModel, name: str) -> Sample:
+    found = model.samples.select_related("blob", "model__team").filter(name=name).first()
+    if found is None or found.name != name:  # some databases ignore case
+        raise Problem(
+            404,
+            N_("“%(model)s” has no sample file “%(file)s”."),
+            model=model.name,
+            file=name[:200],
+        )
+    return found
+
+
+def variants_shown(version: ModelVersion) -> list[Variant]:
+    """The forms in which a version serves or might, each knowing whether it `serves`.
+
+    Until any are compiled that is its reference alone; a version that is not ready has none.
+    """
+    if version.state != State.READY:
+        return []
+    rows = list(version.variants.all()) or [_reference(version)]
+    for row in rows:
+        row.serves = False  # type: ignore[attr-defined]
+        row.pinned = row.name == version.pinned_variant  # type: ignore[attr-defined]
+    for cpu in {row.cpu for row in rows}:
+        serving = _serving([row for row in rows if row.cpu == cpu], version)
+        if serving:
+            serving.serves = True  # type: ignore[attr-defined]
+    return rows
+
+
+def _serving(rows: list[Variant], version: ModelVersion) -> Variant | None:
+    """The row that serves among those of one kind of processor."""
+    choose = optimiser.current().choose
+    name = choose(version.model.precision, rows, version.pinned_variant)
+    chosen = (row for row in rows if (row.reference if name is None else row.name == name))
+    return next(chosen, None)
+
+
+def _reference(version: ModelVersion) -> Variant:
+    """The row that a version's reference form has before it is measured."""
+    runtime = optimiser.current().reference(version.format)
+    return Variant(
+        version=version,
+        name=f"{runtime}-fp32",
+        runtime=runtime,
+        precision="fp32",
+        reference=True,
+        state=Variant.States.READY,
+        size=version.size,
+    )
 
 
 def team_get(name: str) -> Team:

@@ -153,4 +153,4 @@ def _fallback(value: object) -> Fallback:
         name = value["model"]
         if isinstance(name, str) and _NAME.fullmatch(name):
             return Fallback("model", name)
-    raise Refused(N_("“fallback” must be “none”, “previous”, or {\"model\": a model's name}."))
+    raise Refused(N_('“fallback” must be “none”, “previous”, or {"model": a model\'s name}.'))

@@ -4,13 +4,12 @@ Content is written once under a key and never changed. Errors of the store surfa
 `StorageUnavailable`, whatever library raised them.
 """
 
-import errno
 import hashlib
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -21,11 +20,15 @@ from django.core.files.storage import FileSystemStorage, storages
 from storages.backends.s3 import S3Storage
 
 from aihub.problems import N_, Problem
+from registry import file_cache
+from registry.file_cache import FileCache
 
 CHUNK = 1024 * 1024
 MISSING = N_("A file of this version is missing from the storage.")
+CHANGED = N_("A file of this version was changed in the storage: its sum is wrong.")
+STORE_FULL = N_("The file storage is full.")
+CACHE_FULL = N_("The disk for local copies of the stored files is full.")
 _COPY = TransferConfig(multipart_threshold=1024**3, multipart_chunksize=512 * CHUNK)
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StorageUnavailable(Problem):
@@ -59,7 +62,7 @@ class BlobStorage(Protocol):
     def writer(self, key: str) -> IO[bytes]:
         """A file to write new content to; it is there once closed."""
 
-    def reader(self, key: str) -> Iterator[bytes]:
+    def reader(self, key: str) -> "Reading":
         """The content in chunks of at most 1 MiB; FileNotFoundError where there is none."""
 
     def discard(self, key: str) -> None:
@@ -72,7 +75,7 @@ class BlobStorage(Protocol):
         """Whether `key` is there in that size."""
 
     def local(self, ref: BlobRef) -> Path:
-        """A local file that holds the content, verified."""
+        """A local file that holds the content, verified; it stays as `file_cache.kept` says."""
 
 
 def blob_storage() -> BlobStorage:
@@ -81,11 +84,14 @@ def blob_storage() -> BlobStorage:
 
 
 def local_blob(ref: BlobRef) -> Path:
-    """A local, verified file with the content of `ref`."""
+    """A local, verified file with the content of `ref`.
+
+    Inside `file_cache.kept()` it stays until the block's end, else long enough to be opened.
+    """
     return blob_storage().local(ref)
 
 
-def blob_reader(ref: BlobRef) -> Iterator[bytes]:
+def blob_reader(ref: BlobRef) -> "Reading":
     """The content of `ref` in chunks."""
     try:
         return blob_storage().reader(ref.key)
@@ -102,7 +108,7 @@ class LocalBlobStorage(FileSystemStorage):
             path.parent.mkdir(parents=True, exist_ok=True)
             return cast(IO[bytes], Writer(path.open("xb")))
 
-    def reader(self, key: str) -> Iterator[bytes]:
+    def reader(self, key: str) -> "Reading":
         with _errors():
             file = Path(self.path(key)).open("rb")  # noqa: SIM115 - `Reading` closes it
         return Reading(file, iter(lambda: file.read(CHUNK), b""))
@@ -138,7 +144,7 @@ class S3BlobStorage(S3Storage):
     def writer(self, key: str) -> IO[bytes]:
         return cast(IO[bytes], Writer(self.open(key, "wb")))
 
-    def reader(self, key: str) -> Iterator[bytes]:
+    def reader(self, key: str) -> "Reading":
         with _errors():
             try:
                 body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
@@ -167,13 +173,19 @@ class S3BlobStorage(S3Storage):
         return bool(head["ContentLength"] == size)
 
     def local(self, ref: BlobRef) -> Path:
-        path: Path = settings.HOME / "cache" / "blobs" / ref.sha256[:2] / ref.sha256
-        if not (path.is_file() and path.stat().st_size == ref.size):
+        with _errors(full=CACHE_FULL):
             try:
-                _fetch(self.reader(ref.key), path, ref)
-            except FileNotFoundError:
-                raise StorageUnavailable(MISSING) from None
-        return path
+                content = file_cache.Content(ref.sha256, ref.size)
+                return _copies().local(content, lambda: self._content(ref))
+            except file_cache.WrongContent:
+                raise StorageUnavailable(CHANGED) from None
+
+    def _content(self, ref: BlobRef) -> Iterator[bytes]:
+        try:
+            with closing(self.reader(ref.key)) as reading:
+                yield from reading
+        except FileNotFoundError:
+            raise StorageUnavailable(MISSING) from None
 
     @property
     def _client(self) -> Any:
@@ -217,36 +229,22 @@ class Reading:
         self._source.close()
 
 
-def _fetch(chunks: Iterator[bytes], path: Path, ref: BlobRef) -> None:
-    """Download into `path` in one step, so that no process ever sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _errors(), tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        partial = Path(file.name)
-        try:
-            digest = hashlib.sha256()
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-            if digest.hexdigest() != ref.sha256:
-                raise StorageUnavailable(
-                    N_("A file of this version was changed in the storage: its sum is wrong.")
-                )
-            file.flush()
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+@cache
+def _copies() -> FileCache:
+    """This host's copies of what lies in the bucket."""
+    return FileCache(settings.HOME / "cache" / "blobs", settings.ENV.AIHUB_FILE_CACHE)
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
-    """Turn a store's errors into `StorageUnavailable`."""
+def _errors(full: str = STORE_FULL) -> Iterator[None]:
+    """Turn a store's errors into `StorageUnavailable`; `full` says what is full."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         raise StorageUnavailable from error
     except OSError as error:
-        if error.errno in _FULL:
-            raise StorageUnavailable(N_("The file storage is full.")) from error
+        if error.errno in file_cache.FULL:
+            raise StorageUnavailable(full) from error
         raise
 
 

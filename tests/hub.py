@@ -154,6 +154,7 @@ def hub_environ(stack: Stack, who: str, **more: str) -> dict[str, str]:
     own = stack.environ(who)
     fixed = {
         "AIHUB_PORT": str(free_port()),
+        "AIHUB_GRPC_PORT": str(free_port()),
         "AIHUB_ADMIN_PASSWORD": PASSWORD,
         "AIHUB_LOGIN_FAILURES": "1000",
         "DJANGO_SETTINGS_MODULE": "aihub.settings",

@@ -36,7 +36,11 @@ class Stack:
 
     def environ(self, who: str) -> dict[str, str]:
         """The variables of a hub of its own: its folder, database, bucket and Redis numbers."""
-        variables = {"AIHUB_HOME": str(self.folder / who), "AIHUB_SECRET_KEY": SECRET}
+        variables = {
+            "AIHUB_HOME": str(self.folder / who),
+            "AIHUB_SECRET_KEY": SECRET,
+            "AIHUB_OPTIMISE": "false",  # compiling in the background would slow every test
+        }
         if self.services:
             variables |= self.services.environ(who, self.given)
         self.given += 1

@@ -15,7 +15,7 @@ Ranked = list[dict[str, Any]]  # label and score, best first
 
 
 def ranked(outputs: Arrays, spec: ModelSpec, signature: Signature, top: int) -> list[Ranked]:
-    """The `top` classes of each image, best first."""
+    """The `top` classes of each image or text, best first."""
     output = signature.scores
     assert output is not None  # processing accepts no other classifier
     scores = probabilities(outputs[output.name], already=signature.probabilities)

@@ -4,80 +4,73 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aihub import request_context
 from aihub.problems import N_, Problem
-from inference.cores import available_cores
-from inference.engine.pool import Pool
-from inference.protocol.predict import Call, predict
-from inference.protocol.requests import Disconnected, Request
+from inference.protocol import metrics, v1
+from inference.protocol.calls import Call
+from inference.protocol.pacing import Pace
+from inference.protocol.predict import predict
+from inference.protocol.requests import Request
 from inference.protocol.responses import Response, problem_response
-from inference.protocol.types import (
-    Authenticate,
-    Freshen,
-    Limits,
-    Receive,
-    Scope,
-    Send,
-    Services,
-    Translate,
-)
-from inference.routing import Routes
+from inference.protocol.serving import Gone
+from inference.protocol.types import Receive, Scope, Send, Services, Translate
+from inference.protocol.v2 import app as v2
+from inference.protocol.v2.errors import error_response
 
 logger = logging.getLogger(__name__)
 
 Hook = Callable[[], Awaitable[None]]
+Log = Callable[[str, str, Mapping[str, Any]], None]  # message, request id, ECS's event
 _PREDICT = re.compile(r"/api/v1/models/(?P<name>[^/]+)/predict/?")
 
 
 class InferApp:
-    """Prediction. `startup` and `shutdown` run with the server, around the pool's life."""
+    """Prediction. `startup` and `shutdown` run with the server, around the engine's life."""
 
     def __init__(
         self,
+        services: Services,
         *,
-        authenticate: Authenticate,
-        routes: Callable[[], Routes],
-        pool: Pool,
         translate: Translate,
-        limits: Limits,
-        freshen: Freshen,
+        log: Log,
         startup: Hook | None = None,
         shutdown: Hook | None = None,
         trusted_proxies: int = 0,
     ) -> None:
-        self._workers = ThreadPoolExecutor(available_cores(), "decode")
-        self._services = Services(authenticate, routes, pool, limits, freshen, self._workers)
+        self._services = services
         self._translate = translate
+        self._log = log
         self._startup, self._shutdown = startup, shutdown
         self._trusted_proxies = trusted_proxies
+        self._pace = Pace()
 
     @staticmethod
     def handles(path: str) -> bool:
         """Whether this application answers the path, so that others can have the rest."""
-        return _PREDICT.fullmatch(path) is not None
+        return _PREDICT.fullmatch(path) is not None or _is_oip(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             await self._http(Request(scope, receive, self._services.limits.body), send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
     async def start(self) -> None:
         if self._startup:
             await self._startup()
+        self._services.engine.start()
 
     async def stop(self) -> None:
         """Let calls under way end, then give everything back."""
         if self._shutdown:
             await self._shutdown()
-        await self._services.pool.close()
-        await asyncio.to_thread(self._workers.shutdown)
+        await self._services.engine.stop()
+        await asyncio.to_thread(self._services.workers.shutdown)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         steps = {"lifespan.startup": self.start, "lifespan.shutdown": self.stop}
@@ -95,29 +88,30 @@ class InferApp:
 
     async def _http(self, request: Request, send: Send) -> None:
         request_id = request_context.request_id_from(request.header("x-request-id"))
-        match = _PREDICT.fullmatch(request.path)
-        name = match["name"] if match else ""
-        call = Call(request, self._services, name, time.perf_counter())
+        call = Call(request, self._services, time.perf_counter())
         with request_context.use(request_id, self._address(request)):
             try:
                 response = await self._respond(call, request_id)
-            except Disconnected:
+                if response.status == 503:
+                    await self._pace.wait()
+            except Gone:
                 return
             await response.send(send, request_id)
-            _log(call, response.status)
+        self._note(call, response.status, request_id)
 
     async def _respond(self, call: Call, request_id: str) -> Response:
         try:
-            _check_target(call)
-            return await predict(call)
+            return await _answer(call)
         except Problem as problem:
             found = problem
-        except Disconnected:
+        except Gone:
             raise
         except Exception:
             logger.exception("%s %s failed", call.request.method, call.request.path)
             found = Problem(500, N_("The hub failed; its log names this request by its id."))
         translate = self._translate(call.request.header("accept-language"))
+        if _is_oip(call.request.path):
+            return error_response(found, translate)
         return problem_response(found, request_id, translate)
 
     def _address(self, request: Request) -> str:
@@ -127,9 +121,36 @@ class InferApp:
             trusted_proxies=self._trusted_proxies,
         )
 
+    def _note(self, call: Call, status: int, request_id: str) -> None:
+        """Count the request and write its line, once it is answered."""
+        elapsed = time.perf_counter() - call.started
+        metrics.observe(call.model, status, elapsed)
+        event = {
+            "action": "predict",
+            "outcome": "success" if status < 400 else "failure",
+            "duration": int(elapsed * 1e9),  # nanoseconds, as ECS has it
+            "status": status,
+            "model": call.model,
+            "version": call.version,
+            "principal": call.principal.id if call.principal else "",
+            "items": call.items,
+            "bytes": call.request.received,
+        }
+        self._log(f"{call.request.method} {call.request.path} {status}", request_id, event)
 
-def _check_target(call: Call) -> None:
-    if not call.name:
+
+def _is_oip(path: str) -> bool:
+    return v2.handles(path) or v1.handles(path)
+
+
+async def _answer(call: Call) -> Response:
+    path = call.request.path
+    if v2.handles(path):
+        return await v2.answer(call)
+    if v1.handles(path):
+        return await v1.answer(call)
+    match = _PREDICT.fullmatch(path)
+    if match is None:
         raise Problem(404, N_("There is nothing here."))
     if call.request.method != "POST":
         raise Problem(
@@ -138,20 +159,4 @@ def _check_target(call: Call) -> None:
             method=call.request.method,
             headers={"Allow": "POST"},
         )
-
-
-def _log(call: Call, status: int) -> None:
-    """One line a request, once it is answered; a queue takes it off this thread."""
-    elapsed = time.perf_counter() - call.started
-    event: dict[str, Any] = {
-        "action": "predict",
-        "outcome": "success" if status < 400 else "failure",
-        "duration": int(elapsed * 1e9),  # nanoseconds, as ECS has it
-        "status": status,
-        "model": call.name,
-        "version": call.version,
-        "principal": call.principal.id if call.principal else "",
-        "items": call.items,
-        "bytes": call.request.received,
-    }
-    logger.info("%s %s %s", call.request.method, call.request.path, status, extra={"event": event})
+    return await predict(call, match["name"])

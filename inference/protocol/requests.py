@@ -4,14 +4,11 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 
 from aihub.problems import N_, Problem
+from inference.engine.engine import Gone
 from inference.protocol.types import Receive, Scope
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
-
-
-class Disconnected(Exception):
-    """The client left: nobody waits for an answer."""
 
 
 class Request:
@@ -24,7 +21,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.peer: str = (scope.get("client") or ("",))[0]
         self.received = 0  # bytes of the body so far
-        self._receive = receive
+        self.receive = receive
         self._limit = limit
 
     def header(self, name: str) -> str:
@@ -50,12 +47,12 @@ class Request:
             )
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body piece by piece; Problem 413 past the limit, Disconnected if the client left."""
+        """The body piece by piece; Problem 413 past the limit, Gone if the client left."""
         more = True
         while more:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise Disconnected
+                raise Gone
             chunk: bytes = message.get("body", b"")
             self.received += len(chunk)
             if self.received > self._limit:

@@ -17,7 +17,7 @@ class Response:
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, request_id: str) -> None:
         headers = {
@@ -44,12 +44,12 @@ def problem_response(
         problem.status,
         problem.detail(translate),
         request_id=request_id,
-        errors=[_told(error, translate) for error in problem.errors],
+        errors=[told(error, translate) for error in problem.errors],
     )
     return Response(problem.status, orjson.dumps(document), problems.CONTENT_TYPE, problem.headers)
 
 
-def _told(error: Mapping[str, Any], translate: Callable[[str], str]) -> dict[str, Any]:
+def told(error: Mapping[str, Any], translate: Callable[[str], str]) -> dict[str, Any]:
     """A finding whose detail may be an exception that carries a template and its values."""
     detail = error["detail"]
     if not isinstance(detail, str):

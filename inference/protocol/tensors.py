@@ -8,7 +8,7 @@ import numpy as np
 
 from aihub.problems import N_, Problem
 from inference.runtimes.base import Array, Arrays
-from inference.signature import TensorSpec
+from inference.signature import TensorSpec, described
 
 FIELD = "inputs"
 
@@ -36,11 +36,6 @@ def read_tensors(value: object, specs: Sequence[TensorSpec]) -> Arrays:
     arrays = {spec.name: _tensor(given[spec.name], spec) for spec in specs}
     _check_batch(arrays, specs)
     return arrays
-
-
-def described(specs: Sequence[TensorSpec]) -> str:
-    """What is expected, for a person: `input FP32 [-1, 3, 224, 224]`."""
-    return ", ".join(f"{spec.name} {spec.datatype} {list(spec.shape)}" for spec in specs)
 
 
 def _by_name(value: Mapping[str, Any], specs: Sequence[TensorSpec]) -> Mapping[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aihub.access import Principal
-from inference.engine.pool import Pool
-from inference.routing import Routes
+from inference.engine.engine import Engine
+from inference.routing import ModelRoute
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,11 +31,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What answering a prediction needs. `routes` gives the routing table of the moment."""
+    """What answering a prediction needs."""
 
     authenticate: Authenticate
-    routes: Callable[[], Routes]
-    pool: Pool
+    engine: Engine
     limits: Limits
     freshen: Freshen
     workers: ThreadPoolExecutor  # for decoding: work that would hold up the loop
+    pool: str = "*"  # of replicas: serves the models that name it, all of them with `*`
+
+    def serves(self, route: ModelRoute) -> bool:
+        """Whether the model is this replica's to serve."""
+        return self.pool in ("*", route.pool)

@@ -19,15 +19,26 @@ def _onnx(architectures: Iterable[str]) -> Runtime:
     return OnnxRuntime()
 
 
+def _openvino(architectures: Iterable[str]) -> Runtime:
+    from inference.runtimes.openvino_runtime import OpenVinoRuntime
+
+    return OpenVinoRuntime()
+
+
 _RUNTIMES: Mapping[str, Callable[[Iterable[str]], Runtime]] = {
     "torch": _torch,
     "onnxruntime": _onnx,
+    "openvino": _openvino,
 }
 # What serves a format as it was published: its reference.
 REFERENCE: Mapping[str, str] = {
     "state_dict": "torch",
     "safetensors": "torch",
     "onnx": "onnxruntime",
+    "openvino": "openvino",
+    "paddle": "openvino",
+    "saved_model": "openvino",
+    "tflite": "openvino",
 }
 
 

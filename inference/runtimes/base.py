@@ -1,5 +1,6 @@
 """What a runtime is: it turns a version's files into something that predicts."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,13 +47,36 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def predict(self, inputs: Arrays) -> Arrays:
-        """Outputs by name, for all inputs by name, first axis the batch; Unfit, TooSlow."""
+        """Outputs by name, for all inputs by name, first axis the batch.
+
+        Raises Unfit, also when it was interrupted.
+        """
 
     def interrupt(self) -> None:  # noqa: B027 - few libraries can stop a run
         """Stop the run under way, if that is possible; called from another thread."""
 
     def close(self) -> None:  # noqa: B027 - most models need only be forgotten
         """Give back what is not memory."""
+
+
+def run_limited(model: LoadedModel, inputs: Arrays, limit: float) -> Arrays:
+    """`predict`, interrupted after `limit` seconds; raises TooSlow then, and Unfit."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        model.interrupt()
+
+    timer = threading.Timer(limit, stop)
+    timer.start()
+    try:
+        return model.predict(inputs)
+    except Unfit:
+        if late.is_set():
+            raise TooSlow from None
+        raise
+    finally:
+        timer.cancel()
 
 
 class Runtime(ABC):

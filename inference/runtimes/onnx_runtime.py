@@ -1,10 +1,6 @@
 """ONNX models, run by ONNX Runtime on the CPU."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +8,8 @@ import numpy as np
 import onnxruntime as ort
 
 from inference.runtimes.base import Arrays, Form, LoadedModel, Runtime, Unfit
+from inference.runtimes.folders import one_folder
+from inference.runtimes.one_by_one import OneByOne, takes_one
 from inference.signature import Signature, TensorSpec
 from inference.spec import ModelSpec
 from registry.refusals import N_, Refused
@@ -34,35 +32,27 @@ _DATATYPES = {
 
 
 class OnnxModel(LoadedModel):
-    """A session. With `one_by_one`, the model takes one item a call and is called for each."""
+    """A session."""
 
     def __init__(
-        self, session: ort.InferenceSession, signature: Signature, parameters: int, one_by_one: bool
+        self, session: ort.InferenceSession, signature: Signature, parameters: int
     ) -> None:
         self.signature = signature
         self.parameter_count = parameters
         self._names = [output.name for output in signature.outputs]
         self._session = session
-        self._one_by_one = one_by_one
         self._options = ort.RunOptions()
 
     def predict(self, inputs: Arrays) -> Arrays:
-        if not self._one_by_one:
-            return self._run(inputs)
-        length = len(next(iter(inputs.values())))
-        runs = [self._run({n: a[i : i + 1] for n, a in inputs.items()}) for i in range(length)]
-        return {name: np.concatenate([run[name] for run in runs]) for name in self._names}
-
-    def interrupt(self) -> None:
-        self._options.terminate = True
-
-    def _run(self, inputs: Arrays) -> Arrays:
         self._options.terminate = False
         try:
             outputs = self._session.run(self._names, inputs, self._options)
         except Exception as error:  # the library's exceptions have no common base
             raise Unfit(str(error)) from error
         return dict(zip(self._names, outputs, strict=True))
+
+    def interrupt(self) -> None:
+        self._options.terminate = True
 
 
 class OnnxRuntime(Runtime):
@@ -72,12 +62,13 @@ class OnnxRuntime(Runtime):
     formats = frozenset({"onnx"})
 
     def load(self, spec: ModelSpec, files: Mapping[str, Path], form: Form) -> LoadedModel:
-        with _one_folder(spec.main_file, files) as path:
+        with one_folder(spec.main_file, files) as path:
             session = _session(path, form.threads)
+        parameters = _parameter_count(files[spec.main_file])
         declared = Signature(_tensors(session.get_inputs()), _tensors(session.get_outputs()))
-        one_by_one = spec.takes_images and _takes_one(declared)
-        signature = spec.signature or (_any_batch(declared) if one_by_one else declared)
-        return OnnxModel(session, signature, _parameter_count(files[spec.main_file]), one_by_one)
+        if spec.takes_images and takes_one(declared):
+            return OneByOne(OnnxModel(session, declared, parameters), spec.signature)
+        return OnnxModel(session, spec.signature or declared, parameters)
 
 
 def _session(path: Path, threads: int) -> ort.InferenceSession:
@@ -92,27 +83,6 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
             N_("ONNX Runtime cannot load the model: %(error)s."),
             error=str(error)[:300].rstrip("."),
         ) from error
-
-
-@contextmanager
-def _one_folder(main: str, files: Mapping[str, Path]) -> Iterator[Path]:
-    """The model's path in a folder where its files lie as they were published."""
-    if len(files) == 1:
-        yield files[main]
-        return
-    with tempfile.TemporaryDirectory(prefix="aihub-onnx-") as folder:
-        for path, local in files.items():
-            _make_available(local, Path(folder, path))
-        yield Path(folder, main)
-
-
-def _make_available(source: Path, target: Path) -> None:
-    """A hard link where the file system allows one: external data may not be a symbolic link."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _tensors(values: Sequence[Any]) -> tuple[TensorSpec, ...]:
@@ -132,18 +102,6 @@ def _datatype(value: Any) -> str:
 def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
     """Named and unknown lengths become -1."""
     return tuple(length if isinstance(length, int) and length > 0 else -1 for length in shape)
-
-
-def _takes_one(signature: Signature) -> bool:
-    tensors = (*signature.inputs, *signature.outputs)
-    return all(tensor.shape[:1] == (1,) for tensor in tensors)
-
-
-def _any_batch(signature: Signature) -> Signature:
-    def free(tensors: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-        return tuple(TensorSpec(t.name, t.datatype, (-1, *t.shape[1:])) for t in tensors)
-
-    return Signature(free(signature.inputs), free(signature.outputs))
 
 
 def _parameter_count(path: Path) -> int:

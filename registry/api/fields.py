@@ -10,10 +10,13 @@ from rest_framework import serializers
 
 from aihub.fields import ObjectField, TextField
 from registry import preprocessing, semver
+from registry.api.streaming import StagedFile
 from registry.refusals import Refused
+from registry.serving import Serving
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?", re.ASCII)
 ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
+POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 MAX_CLASSES = 1_000_000
 
 
@@ -81,6 +84,77 @@ class PreprocessingField(ObjectField):
     def to_internal_value(self, data: Any) -> Any:
         value = super().to_internal_value(data)
         return _refusable(preprocessing.Preprocessing.parse, value).as_json() if value else {}
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {
+            "max_batch": {"type": "integer"},
+            "max_delay_ms": {"type": "number"},
+            "queue": {"type": "integer"},
+            "rules": {"type": "array", "items": {"type": "object"}},
+            "fallback": {},
+        },
+    }
+)
+class ServingField(ObjectField):
+    """How the model is served, see `registry.serving`; shown with the defaults filled in."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return _refusable(Serving.parse, super().to_internal_value(data)).as_json()
+
+    def to_representation(self, value: Any) -> Any:
+        return Serving.parse(value).as_json()
+
+
+class PoolField(TextField):
+    """The name of a pool of replicas; empty for the common ones."""
+
+    default_error_messages = {"name": _("A pool is 1 to 64 of a-z, 0-9, “-”, no “-” first.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, max_length=64, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name and not POOL.fullmatch(name):
+            self.fail("name")
+        return name
+
+
+@extend_schema_field(
+    {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "exclusiveMinimum": True,
+        "exclusiveMaximum": True,
+        "nullable": True,
+    }
+)
+class SparsityField(serializers.FloatField):
+    """The share of weights that pruning takes away: between 0 and 1."""
+
+    default_error_messages = {"share": _("Must be a number between 0 and 1.")}
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in (int, float) or not 0 < data < 1:
+            self.fail("share")
+        return float(data)
+
+
+class FilesField(serializers.ListField):
+    """Files that were streamed to storage, each by a name of its own."""
+
+    child = serializers.FileField(allow_empty_file=True)
+
+    def to_internal_value(self, data: Any) -> list[StagedFile]:
+        files: list[StagedFile] = super().to_internal_value(data)
+        names = [file.upload.filename for file in files]
+        if len(set(names)) != len(names):
+            raise serializers.ValidationError(_("Two files have the same name."))
+        return files
 
 
 class TagsField(serializers.ListField):

@@ -3,23 +3,30 @@
 from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aihub.fields import FlagField, ObjectField, StrictSerializer, TextField
+from registry import selectors
 from registry.api.fields import (
     MAX_CLASSES,
     AliasNameField,
+    FilesField,
     LabelsField,
     ModelNameField,
+    PoolField,
     PreprocessingField,
+    ServingField,
+    SparsityField,
     TagsField,
     VersionField,
 )
-from registry.api.streaming import StagedFile
-from registry.models import Alias, ModelVersion, RegisteredModel
+from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Variant
 from registry.models.registered import Precision, Task
 from registry.models.teams import DEFAULT_TEAM
 from registry.models.versions import Format
+
+MAX_SAMPLES = 200  # files of one call
 
 
 class ModelInput(StrictSerializer):
@@ -30,6 +37,8 @@ class ModelInput(StrictSerializer):
     team = TextField(required=False, default=DEFAULT_TEAM, max_length=64)
     task = serializers.ChoiceField(Task.choices, required=False)
     precision = serializers.ChoiceField(Precision.choices, required=False)
+    pool = PoolField(required=False)
+    serving = ServingField(required=False)
     shared = FlagField(required=False)
 
 
@@ -39,6 +48,8 @@ class ModelChanges(StrictSerializer):
     tags = TagsField(required=False, max_length=100)
     task = serializers.ChoiceField(Task.choices, required=False)
     precision = serializers.ChoiceField(Precision.choices, required=False)
+    pool = PoolField(required=False)
+    serving = ServingField(required=False)
     shared = FlagField(required=False)
 
 
@@ -46,6 +57,7 @@ class ModelOutput(serializers.ModelSerializer[RegisteredModel]):
     team = serializers.CharField(source="team.name")
     tags = serializers.SerializerMethodField()
     aliases = serializers.SerializerMethodField()
+    serving = ServingField(read_only=True)
     versions = serializers.IntegerField(source="version_count", default=0)
 
     class Meta:
@@ -58,6 +70,8 @@ class ModelOutput(serializers.ModelSerializer[RegisteredModel]):
             "card",
             "tags",
             "precision",
+            "pool",
+            "serving",
             "shared",
             "aliases",
             "versions",
@@ -102,17 +116,24 @@ class VersionFields(StrictSerializer):
 
 
 class VersionInput(VersionFields):
+    """A multipart form; `file` and `samples` may be repeated."""
+
+    file = FilesField(min_length=1, max_length=50)
+    samples = FilesField(required=False, max_length=MAX_SAMPLES)
+
+
+class SamplesInput(StrictSerializer):
     """A multipart form; `file` may be repeated."""
 
-    file = serializers.ListField(
-        child=serializers.FileField(allow_empty_file=True), min_length=1, max_length=50
-    )
+    file = FilesField(min_length=1, max_length=MAX_SAMPLES)
 
-    def validate_file(self, files: list[StagedFile]) -> list[StagedFile]:
-        names = [file.upload.filename for file in files]
-        if len(set(names)) != len(names):
-            raise serializers.ValidationError(_("Two files have the same name."))
-        return files
+
+class SampleOutput(serializers.ModelSerializer[Sample]):
+    size = serializers.IntegerField(source="blob.size")
+
+    class Meta:
+        model = Sample
+        fields = ("name", "size", "items", "created_by", "created_at")
 
 
 class DeclaredVersion(VersionFields):
@@ -124,9 +145,18 @@ class DeclaredVersion(VersionFields):
 
 
 class VersionChanges(StrictSerializer):
+    """`variant` pins one by name, and null or nothing lets the hub choose again."""
+
     description = TextField(required=False, allow_blank=True, max_length=10_000)
     metrics = ObjectField(required=False)
     source = ObjectField(required=False)  # type: ignore[assignment]
+    sparsity = SparsityField(required=False, allow_null=True)
+    variant = TextField(
+        required=False, allow_blank=True, allow_null=True, max_length=40, source="pinned_variant"
+    )
+
+    def validate_variant(self, name: str | None) -> str:
+        return name or ""
 
 
 class FileOutput(serializers.Serializer[Any]):
@@ -154,6 +184,39 @@ class FindingOutput(serializers.Serializer[Any]):
         values = finding.get("values")
         message = gettext(str(finding["message"]))
         return message % values if values else message
+
+
+class VariantOutput(serializers.ModelSerializer[Variant]):
+    """A row of a version's table of variants; see `registry.models.Variant`."""
+
+    reason = serializers.CharField()
+    options = serializers.DictField()
+    serves = serializers.BooleanField(help_text="Whether it is what serves on that processor.")
+    pinned = serializers.BooleanField()
+
+    class Meta:
+        model = Variant
+        fields = (
+            "name",
+            "runtime",
+            "precision",
+            "options",
+            "reference",
+            "cpu",
+            "state",
+            "reason",
+            "serves",
+            "pinned",
+            "agreement",
+            "decided",
+            "inputs",
+            "inputs_from",
+            "max_difference",
+            "rate_1",
+            "rate_8",
+            "size",
+            "memory",
+        )
 
 
 class VersionSummary(serializers.ModelSerializer[ModelVersion]):
@@ -213,13 +276,15 @@ class VersionOutput(VersionSummary):
             "signature",
             "report",
             "variants",
+            "optimisation",
+            "pinned_variant",
+            "sparsity",
+            "breaker_forced",
         )
 
-    def get_variants(self, version: ModelVersion) -> list[dict[str, Any]]:
-        """The forms of the version that can serve; so far its reference form alone."""
-        if version.state != "ready":
-            return []
-        return [{"format": version.format, "precision": "fp32", "reference": True}]
+    @extend_schema_field(VariantOutput(many=True))
+    def get_variants(self, version: ModelVersion) -> Any:
+        return VariantOutput(selectors.variants_shown(version), many=True).data
 
 
 class AliasInput(StrictSerializer):

@@ -13,12 +13,13 @@ from registry.services.uploads import Staging, upload_begin, upload_discard
 from registry.storage import CHUNK
 
 MODEL_FIELD = "file"
+SAMPLES_FIELD = "samples"
 LABELS_FIELD = "labels"
 LABELS_MAX = 4 * 1024 * 1024
 
 
 class StagedFile(UploadedFile):
-    """A model file that is in storage already."""
+    """A file that is in storage already."""
 
     def __init__(self, staging: Staging) -> None:
         self.staging = staging
@@ -32,7 +33,7 @@ class StagedFile(UploadedFile):
 
 
 class StagingUploadHandler(FileUploadHandler):
-    """Streams `file` fields to storage, keeps a `labels` field in memory, refuses others.
+    """Streams `file` and `samples` to storage, keeps `labels` in memory, refuses other fields.
 
     Whoever installs it calls `discard()` for what no version came to own.
     """
@@ -48,7 +49,7 @@ class StagingUploadHandler(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        if self.field_name == MODEL_FIELD:
+        if self.field_name in (MODEL_FIELD, SAMPLES_FIELD):
             self._staging = upload_begin(filename=self.file_name or "", created_by=self.created_by)
             self.uploads.append(self._staging.upload)
         elif self.field_name == LABELS_FIELD:

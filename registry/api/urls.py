@@ -4,13 +4,22 @@ from django.urls import path
 
 from registry.api.aliases import AliasView
 from registry.api.models import ModelListView, ModelView
-from registry.api.versions import VersionDownloadView, VersionListView, VersionView
+from registry.api.samples import SampleListView, SampleView
+from registry.api.versions import (
+    VersionDownloadView,
+    VersionListView,
+    VersionOptimiseView,
+    VersionView,
+)
 
 urlpatterns = [
     path("models/", ModelListView.as_view()),
     path("models/<str:name>/", ModelView.as_view()),
+    path("models/<str:name>/samples/", SampleListView.as_view()),
+    path("models/<str:name>/samples/<str:file>/", SampleView.as_view()),
     path("models/<str:name>/versions/", VersionListView.as_view()),
     path("models/<str:name>/versions/<str:version>/", VersionView.as_view()),
     path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
+    path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
 ]

@@ -27,7 +27,9 @@ from registry.api.serializers import (
 from registry.api.streaming import StagingUploadHandler
 from registry.models import ModelVersion, RegisteredModel, VersionFile
 from registry.services.models import denied, model_ensure
+from registry.services.samples import samples_judge
 from registry.services.uploads import uploads_peek
+from registry.services.variants import variants_renew
 from registry.services.versions import (
     Publication,
     version_create,
@@ -74,13 +76,23 @@ class VersionView(APIView):
         found = selectors.version_get(caller(request), name, version, Action.PUBLISH)
         changes = validated(VersionChanges, request.data)
         version_update(found, principal=caller(request), changes=changes)
-        return Response(VersionOutput(found).data)
+        return Response(_represent(found))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:
         found = selectors.version_get(caller(request), name, version, Action.DELETE)
         version_delete(found, principal=caller(request))
         return Response(status=204)
+
+
+class VersionOptimiseView(APIView):
+    """The variants of a version, compiled and compared anew."""
+
+    @extend_schema(request=None, responses={202: VersionOutput})
+    def post(self, request: Request, name: str, version: str) -> Response:
+        found = selectors.version_get(caller(request), name, version, Action.PUBLISH)
+        variants_renew(found, principal=caller(request))
+        return Response(_represent(found), status=202)
 
 
 class VersionDownloadView(APIView):
@@ -110,7 +122,7 @@ def _check_may_publish(principal: Principal, name: str) -> None:
 
 def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     data = validated(VersionInput, request.data)
-    files = data.pop("file")
+    files, sample_files = data.pop("file"), data.pop("samples", [])
     uploads_peek([file.staging for file in files])
     team_name = data.pop("team", None)
     model = model_ensure(
@@ -124,6 +136,7 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     publication = Publication(
         version=data.pop("version"),
         files=[file.upload for file in files],
+        samples=samples_judge([file.upload for file in sample_files]),
         fields=data,
     )
     return version_create(principal=principal, model=model, publication=publication)

@@ -18,6 +18,10 @@ class Format(models.TextChoices):
     STATE_DICT = "state_dict", _("PyTorch state_dict")
     SAFETENSORS = "safetensors", "safetensors"
     ONNX = "onnx", "ONNX"
+    OPENVINO = "openvino", "OpenVINO"
+    TFLITE = "tflite", "TensorFlow Lite"
+    SAVED_MODEL = "saved_model", "TensorFlow SavedModel"
+    PADDLE = "paddle", "PaddlePaddle"
 
 
 class Optimisation(models.TextChoices):

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from django.db import transaction
-
 from registry import scanning
 from registry.files import main_of
-from registry.models import Blob, VersionFile
+from registry.models import VersionFile
 from registry.processing.steps import Context
 from registry.refusals import N_, Refused
-from registry.storage import BlobRef, blob_storage, hash_content
+from registry.services.blobs import blob_of_upload
+from registry.services.uploads import upload_discard
 
 
 def checksum(context: Context) -> None:
@@ -58,21 +57,10 @@ def main_file(context: Context) -> str:
 
 
 def _become_blob(file: VersionFile, progress: Callable[[int], None]) -> None:
-    storage, upload = blob_storage(), file.upload
+    upload = file.upload
     if upload is None:
         raise Refused(N_("The content of %(file)s was lost."), file=file.path)
-    ref = BlobRef(*hash_content(storage.reader(upload.key), progress))
-    if Blob.objects.filter(md5=ref.md5).exclude(sha256=ref.sha256).exists():
-        raise Refused(
-            N_("%(file)s has the MD5 sum of another file but not its content."), file=file.path
-        )
-    if not storage.has(ref.key, ref.size):
-        storage.adopt(upload.key, ref.key)
-    with transaction.atomic():
-        blob, _ = Blob.objects.get_or_create(
-            sha256=ref.sha256, defaults={"md5": ref.md5, "size": ref.size}
-        )
-        file.blob, file.upload, file.size = blob, None, ref.size
-        file.save(update_fields=["blob", "upload", "size"])
-    storage.discard(upload.key)
-    upload.delete()
+    blob = blob_of_upload(upload, file.path, progress)
+    file.blob, file.upload, file.size = blob, None, blob.size
+    file.save(update_fields=["blob", "upload", "size"])
+    upload_discard(upload)

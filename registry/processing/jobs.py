@@ -5,6 +5,7 @@ every database. A lease that is not renewed ends by itself: that is all there is
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,10 @@ LEASE = timedelta(seconds=10)
 RENEW_EVERY = 2.5  # seconds
 MAX_ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=5)
+
+
+class LeaseLost(Exception):
+    """Another worker has the job now: stop and write nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +45,29 @@ class Lease:
         """Whether this worker still has the job; inside a transaction, until its end."""
         return bool(self._held().update(heartbeat_at=timezone.now()))
 
+    def confirm(self) -> None:
+        """As `held`, raising LeaseLost where it is not."""
+        if not self.held():
+            raise LeaseLost
+
+    def forget_attempts(self) -> bool:
+        """Count this attempt as the first."""
+        return bool(self._held().update(attempts=1))
+
     def succeed(self) -> bool:
         return self._finish(Job.States.SUCCEEDED, "")
 
     def fail(self, error: str) -> bool:
         return self._finish(Job.States.FAILED, error)
 
-    def give_back(self, error: str) -> bool:
+    def give_back(self, error: str = "", pause: timedelta = RETRY_AFTER) -> bool:
         """Let the job be claimed again after a pause; this attempt does not count."""
         return bool(
             self._held().update(
                 state=Job.States.QUEUED,
                 lease_owner="",
                 lease_expires_at=None,
-                not_before=timezone.now() + RETRY_AFTER,
+                not_before=timezone.now() + pause,
                 attempts=F("attempts") - 1,
                 error=error[:2000],
             )
@@ -88,10 +102,29 @@ def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
     return job
 
 
-def claim(worker: str) -> Lease | None:
-    """Take the most urgent job that is free, or None."""
+def restart(again: QuerySet[Job], *, as_new: bool) -> int:
+    """Have jobs done once more, also those that run: whoever runs one loses its lease.
+
+    `as_new`: as if they had been enqueued now. Answers how many there were.
+    """
     now = timezone.now()
-    for job in Job.objects.filter(_claimable(now)).order_by("-priority", "pk")[:10]:
+    changes = {"created_at": now} if as_new else {}
+    return again.update(
+        state=Job.States.QUEUED,
+        lease_owner="",
+        lease_expires_at=None,
+        not_before=now,
+        attempts=0,
+        error="",
+        finished_at=None,
+        **changes,
+    )
+
+
+def claim(worker: str, kinds: Collection[str] | None = None) -> Lease | None:
+    """Take the most urgent job that is free, of these kinds or of any, or None."""
+    now = timezone.now()
+    for job in _free(now, kinds).order_by("-priority", "pk")[:10]:
         owner = f"{worker[:31]}:{uuid.uuid4().hex}"
         taken = Job.objects.filter(_claimable(now), pk=job.pk, attempts=job.attempts).update(
             state=Job.States.RUNNING,
@@ -105,9 +138,15 @@ def claim(worker: str) -> Lease | None:
     return None
 
 
-def has_claimable() -> bool:
-    """Whether any job waits for a worker."""
-    return Job.objects.filter(_claimable(timezone.now())).exists()
+def has_claimable(kinds: Collection[str] | None = None, *, above: int | None = None) -> bool:
+    """Whether a job waits for a worker: of these kinds or any, of a priority above this one."""
+    free = _free(timezone.now(), kinds)
+    return (free if above is None else free.filter(priority__gt=above)).exists()
+
+
+def _free(now: datetime, kinds: Collection[str] | None) -> QuerySet[Job]:
+    free = Job.objects.filter(_claimable(now))
+    return free if kinds is None else free.filter(kind__in=kinds)
 
 
 def _claimable(now: datetime) -> Q:

@@ -18,9 +18,10 @@ from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
 from registry.processing import builtin, jobs, steps
-from registry.processing.jobs import Lease
+from registry.processing.jobs import Lease, LeaseLost
 from registry.refusals import N_, Refused
 from registry.services.aliases import alias_set
+from registry.services.variants import optimisation_begin
 from registry.storage import StorageUnavailable, local_blob
 
 KIND = "process-version"
@@ -38,10 +39,6 @@ SAVED = (
 )
 
 logger = logging.getLogger(__name__)
-
-
-class LeaseLost(Exception):
-    """Another worker has the job now: stop and write nothing."""
 
 
 def register() -> None:
@@ -135,8 +132,7 @@ def _progress_saver(
 def _save(version: ModelVersion, lease: Lease, **changes: Any) -> None:
     """Write what the steps found, if the lease is still ours."""
     with transaction.atomic():
-        if not lease.held():
-            raise LeaseLost
+        lease.confirm()
         values = {name: plain(getattr(version, name)) for name in SAVED}
         found = ModelVersion.objects.filter(pk=version.pk, state=State.PROCESSING)
         if not found.update(**values, **changes, updated_at=timezone.now()):
@@ -147,6 +143,7 @@ def _accept(version: ModelVersion, lease: Lease) -> None:
     with transaction.atomic():
         _save(version, lease, state=State.READY, ready_at=timezone.now())
         lease.succeed()
+        optimisation_begin(version)
         revision_bump()
         _emit("version.ready", version)
         _give_alias(version)

@@ -20,7 +20,8 @@ ALIVE_FOR = timedelta(seconds=15)
 LOOK_EVERY = 2.0  # seconds between two looks at the job table
 SWEEP_EVERY = 30  # looks between two sweeps
 
-HANDLERS: dict[str, Callable[[Lease], None]] = {pipeline.KIND: pipeline.process}
+Handler = Callable[[Lease], None]
+HANDLERS: dict[str, Handler] = {pipeline.KIND: pipeline.process}
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,14 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def add_handler(kind: str, run: Handler) -> None:
+    """Have this process's workers take jobs of a kind; other apps add theirs at start."""
+    HANDLERS[kind] = run
+
+
 def run_one() -> bool:
-    """Run the most urgent job that is free; False where there is none."""
-    lease = jobs.claim(worker_name())
+    """Run the most urgent job that is free and of a kind known here; False where there is none."""
+    lease = jobs.claim(worker_name(), HANDLERS)
     if lease is None:
         return False
     with kept_alive(lease), request_context.use(lease.request_id):
@@ -99,7 +105,7 @@ class Housekeeper(threading.Thread):
 
     def _look(self, *, sweep: bool) -> None:
         beat(worker_name())
-        if jobs.has_claimable():
+        if jobs.has_claimable(HANDLERS):
             self.hint()
         if sweep:
             self.sweep()

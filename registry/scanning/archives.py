@@ -64,15 +64,19 @@ def names(path: Path) -> list[str]:
     return [info.filename for info in _directory(path)[0]]
 
 
-def members(path: Path) -> dict[str, Member]:
-    """The checked members by name, in the order of their data."""
+def members(path: Path, *, folders: bool = False, ratio: int = MAX_RATIO) -> dict[str, Member]:
+    """The checked members by name, in the order of their data.
+
+    `folders` may have entries of their own, which are left out; deflate may have made a member
+    `ratio` times smaller.
+    """
     infos, data_end = _directory(path)
-    _check_names([info.filename for info in infos])
+    _check_names([info.filename.removesuffix("/" if folders else "") for info in infos])
     with path.open("rb") as file:
-        found = [_member(file, info) for info in infos]
+        found = [_member(file, info, ratio) for info in infos]
     found.sort(key=lambda member: member.header)
     _check_places(found, data_end)
-    return {member.name: member for member in found}
+    return {member.name: member for member in found if not member.name.endswith("/")}
 
 
 def read(path: Path, member: Member, limit: int) -> bytes:
@@ -147,8 +151,8 @@ def _check_names(found: Sequence[str]) -> None:
         seen.add(name.casefold())
 
 
-def _member(file: BinaryIO, info: ZipInfo) -> Member:
-    _check_entry(info)
+def _member(file: BinaryIO, info: ZipInfo, ratio: int) -> Member:
+    _check_entry(info, ratio)
     file.seek(info.header_offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size:
@@ -168,7 +172,7 @@ def _member(file: BinaryIO, info: ZipInfo) -> Member:
     )
 
 
-def _check_entry(info: ZipInfo) -> None:
+def _check_entry(info: ZipInfo, ratio: int) -> None:
     name = info.filename[:200]
     if info.orig_filename != info.filename or S_ISLNK(info.external_attr >> 16):
         raise Refused(BAD_PATH, member=name)
@@ -178,7 +182,7 @@ def _check_entry(info: ZipInfo) -> None:
         raise Refused(ODD_METHOD, member=name)
     if info.compress_type == ZIP_STORED and info.compress_size != info.file_size:
         raise Refused(BROKEN)
-    if info.file_size > MAX_RATIO * max(info.compress_size, SMALL):
+    if info.file_size > ratio * max(info.compress_size, SMALL):
         raise Refused(BOMB, member=name, packed=info.compress_size, unpacked=info.file_size)
 
 

@@ -3,14 +3,22 @@
 from pathlib import Path, PurePosixPath
 
 from registry.refusals import N_, Refused
-from registry.scanning import archives, protobuf, safetensors_files
+from registry.scanning import (
+    archives,
+    ir_files,
+    paddle_files,
+    protobuf,
+    safetensors_files,
+    saved_models,
+    tflite_files,
+)
 from registry.scanning.door import EMPTY
 from registry.scanning.signatures import (
     ENDS_EARLY,
     HEAD,
+    KERAS_MODEL,
     LEGACY,
     NOT_A_MODEL,
-    OTHER_MODEL,
     ZIP,
     refuse_known,
 )
@@ -30,10 +38,14 @@ UNKNOWN = N_(
     "The format of this file is not known. Send a PyTorch state_dict "
     "(torch.save(model.state_dict(), …)), a safetensors or an ONNX file."
 )
+LONE_GRAPH = N_(
+    "This looks like the saved_model.pb of a TensorFlow SavedModel. Send its whole folder as one "
+    ".zip archive."
+)
 
 
 def identify(path: Path) -> str:
-    """One of `state_dict`, `safetensors`, `onnx`; Refused with the reason for anything else."""
+    """The format's name as in `scan`; Refused with the reason where there is none."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
@@ -45,6 +57,12 @@ def identify(path: Path) -> str:
         return "state_dict"
     if safetensors_files.header_length(head) is not None:
         return "safetensors"
+    if head.startswith(tflite_files.MAGIC, 4):
+        return "tflite"
+    if ir_files.is_description(head):
+        return "openvino"
+    if paddle_files.is_program(path, head):
+        return "paddle"
     return _identify_protobuf(path)
 
 
@@ -57,6 +75,8 @@ def _identify_zip(path: Path) -> str:
         raise Refused(TORCH_EXPORT)
     if "data.pkl" in inner:
         return "state_dict"
+    if saved_models.is_saved_model(map(str, names)):
+        return "saved_model"
     raise _other_zip({name.name for name in names})
 
 
@@ -64,9 +84,7 @@ def _other_zip(names: set[str]) -> Refused:
     if "serialized_exported_program.json" in names:
         return Refused(TORCH_EXPORT)
     if "model.weights.h5" in names:
-        return Refused(OTHER_MODEL, kind="Keras")
-    if "saved_model.pb" in names:
-        return Refused(OTHER_MODEL, kind="TensorFlow SavedModel")
+        return Refused(KERAS_MODEL, kind="Keras")
     if names and all(name.endswith(".npy") for name in names):
         return Refused(NOT_A_MODEL, kind="NumPy")
     return Refused(PLAIN_ZIP)
@@ -78,4 +96,6 @@ def _identify_protobuf(path: Path) -> str:
         return "onnx"
     if not complete and protobuf.looks_like_onnx(fields):
         raise Refused(ENDS_EARLY)
+    if complete and fields == protobuf.SAVED_MODEL:
+        raise Refused(LONE_GRAPH)
     raise Refused(UNKNOWN)

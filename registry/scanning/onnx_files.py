@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.refusals import N_, Refused
-from registry.scanning import onnx_functions, onnx_weights
+from registry.scanning import companions, onnx_functions, onnx_weights
 from registry.scanning.onnx_weights import SPARSE
 from registry.scanning.report import Finding, Report
 
@@ -52,6 +52,7 @@ def _report(model: ModelProto, siblings: Mapping[str, Path]) -> Report:
     tensors = {tensor.name: weights.check(tensor) for tensor in model.graph.initializer}
     for tensor in _inner_tensors(model):
         weights.check(tensor)
+    companions.check(siblings, weights.used)
     _check_model(model)
     message = N_("%(count)s operators, all of known kinds.")
     return Report([Finding("onnx", "info", message, {"count": len(model.graph.node)})], tensors)

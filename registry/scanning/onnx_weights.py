@@ -64,6 +64,12 @@ class Weights:
 
     def __init__(self, siblings: Mapping[str, Path]) -> None:
         self._siblings = siblings
+        self._used: set[str] = set()
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The siblings that hold tensors, as far as tensors were checked."""
+        return frozenset(self._used)
 
     def check(self, tensor: TensorProto) -> TensorInfo:
         """The tensor's type and shape; Refused unless exactly its bytes are there."""
@@ -99,6 +105,7 @@ class Weights:
         escapes = path.is_absolute() or ".." in path.parts or "\\" in location
         if escapes or sibling is None or sibling.is_symlink() or not sibling.is_file():
             raise Refused(OUTSIDE, tensor=name, location=location[:200])
+        self._used.add(str(path))
         return sibling.stat().st_size
 
 

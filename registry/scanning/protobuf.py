@@ -8,6 +8,9 @@ IR_VERSION = 1
 GRAPH = 7
 """`ModelProto.graph`."""
 
+SAVED_MODEL = [1, 2]
+"""The fields of TensorFlow's `SavedModel`: a version and graphs."""
+
 _KNOWN = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26))
 _MAX_FIELDS = 1_000_000
 

@@ -19,6 +19,10 @@ NOT_A_MODEL = N_(
 OTHER_MODEL = N_(
     "This is a %(kind)s model, which cannot be served. Export it to ONNX and send that."
 )
+KERAS_MODEL = N_(
+    "This is a %(kind)s model, which cannot be served as it is. Call model.export(folder) and send "
+    "that folder as one .zip archive, or export the model to ONNX."
+)
 PACKED = N_("This is a %(kind)s archive. Unpack it and send the model file in it.")
 RAW_PICKLE = N_(
     "This is a plain Python pickle, which could run code. Save the weights with "
@@ -31,8 +35,7 @@ LFS_POINTER = N_(
 )
 
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", OTHER_MODEL, "Keras HDF5"),
-    (4, b"TFL3", OTHER_MODEL, "TensorFlow Lite"),
+    (0, b"\x89HDF\r\n\x1a\n", KERAS_MODEL, "Keras HDF5"),
     (0, b"GGUF", OTHER_MODEL, "GGUF"),
     (0, b"\x1f\x8b", PACKED, "gzip"),
     (0, b"BZh", PACKED, "bzip2"),
@@ -50,8 +53,10 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x93NUMPY", NOT_A_MODEL, "NumPy"),
     (0, b"SQLite format 3\x00", NOT_A_MODEL, "SQLite"),
 )
-_PICKLE = re.compile(rb"\x80[\x00-\x05]|[\x5d\x7d(]*c[\w.]+\n[\w.]+\n|\(dp|\(lp|\(i[\w.]+\n")
+_PICKLE = re.compile(rb"\x80[\x00-\x05]|[\x5d\x7d]q\x00|[\x5d\x7d(]*c[\w.]+\n[\w.]+\n|\(dp|\(lp|\(i[\w.]+\n")
 _HTML = re.compile(r"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)", re.IGNORECASE | re.DOTALL)
+OPENVINO = re.compile(r"\s*(<\?xml[^>]*\?>)?\s*(<!--.*?-->\s*)?<net[\s>]", re.DOTALL)
+"""How OpenVINO's description of a network begins."""
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -60,15 +65,20 @@ def refuse_known(head: bytes) -> None:
     for offset, magic, message, kind in _MAGIC:
         if head.startswith(magic, offset):
             raise Refused(message, kind=kind)
-    if _PICKLE.match(head) and not head.startswith(LEGACY):
+    if is_pickle(head) and not head.startswith(LEGACY):
         raise Refused(RAW_PICKLE)
     for refusal in _textual(head):
         raise refusal
 
 
+def is_pickle(head: bytes) -> bool:
+    """Whether the first bytes are those of a Python pickle, PyTorch's old files among them."""
+    return _PICKLE.match(head) is not None
+
+
 def _textual(head: bytes) -> Iterator[Refused]:
     text = _as_text(head)
-    if text is None:
+    if text is None or OPENVINO.match(text):
         return
     if _HTML.match(text):
         yield Refused(WEB_PAGE)

@@ -22,7 +22,6 @@ from registry.models import ModelVersion
 from registry.services.models import model_ensure
 from registry.services.uploads import Staging, upload_begin, upload_discard, uploads_peek
 from registry.services.versions import Publication, version_create
-from registry.storage import CHUNK
 
 
 def publish_missing(path: Path) -> list[ModelVersion]:
@@ -85,10 +84,7 @@ def _publish(data: dict[str, Any]) -> ModelVersion | None:
 def _stage(file: Path, stagings: list[Staging]) -> None:
     staging = upload_begin(filename=file.name, created_by=SYSTEM.name)
     stagings.append(staging)
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK):
-            staging.write(chunk)
-    staging.finish()
+    staging.fill(file)
 
 
 def _wrong(path: Path, what: str) -> Problem:

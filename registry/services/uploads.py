@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from registry import scanning
 from registry.files import main_of
 from registry.models import Upload
 from registry.refusals import N_, Refused
-from registry.storage import StorageUnavailable, blob_storage
+from registry.storage import CHUNK, StorageUnavailable, blob_storage
 
 PEEK = 64 * 1024  # bytes kept from either end, to look at
 EXPIRES = timedelta(hours=24)
@@ -39,6 +39,13 @@ class Staging:
             self.head += chunk[: PEEK - len(self.head)]
         self.tail = (self.tail + chunk)[-PEEK:]
         self.size += len(chunk)
+
+    def fill(self, path: Path) -> None:
+        """Write a whole local file, and finish."""
+        with path.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                self.write(chunk)
+        self.finish()
 
     def finish(self) -> None:
         """Close the file: it is in storage now."""

@@ -18,18 +18,26 @@ from registry.models.versions import State
 from registry.processing import jobs, pipeline, steps
 from registry.semver import Semver
 from registry.services.locks import lock_model, lock_version
+from registry.services.samples import JudgedSample, samples_attach
+from registry.services.variants import jobs_of, sparsity_apply, variant_check
 from registry.tasks import hint
+
+PINNED = "pinned_variant"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What a new version is made of; the fields are those of `ModelVersion`."""
+    """What a new version is made of; the fields are those of `ModelVersion`.
+
+    `samples` are attached to its model.
+    """
 
     version: Semver
     files: Sequence[Upload]
     fields: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[JudgedSample] = ()
 
 
 @retry_deadlocks
@@ -45,6 +53,8 @@ def version_create(
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
         _insert_files(version, publication.files)
+        if publication.samples:
+            samples_attach(model, principal=principal, samples=publication.samples)
         jobs.enqueue(pipeline.KIND, version.pk)
         _emit("version.created", version, principal, files=len(publication.files))
         transaction.on_commit(send_hint)
@@ -55,13 +65,24 @@ def version_create(
 def version_update(
     version: ModelVersion, *, principal: Principal, changes: Mapping[str, Any]
 ) -> ModelVersion:
-    """Change what may change of a version: its description, metrics and source."""
+    """Change what may change of a version: what is said of it, its sparsity, what is pinned.
+
+    Raises `Problem` 422 for a `pinned_variant` that it does not have.
+    """
+    changed = sorted(changes.keys() - {PINNED})
     with transaction.atomic():
-        lock_version(version.pk)
+        before = lock_version(version.pk)
+        if changes.get(PINNED):
+            variant_check(version, changes[PINNED])
         for name, value in changes.items():
             setattr(version, name, value)
         version.save(update_fields=[*changes, "updated_at"])
-        _emit("version.updated", version, principal, changed=sorted(changes))
+        if version.sparsity != before.sparsity:
+            sparsity_apply(version)
+        if version.pinned_variant != before.pinned_variant:
+            _emit_pinned(version, principal, before.pinned_variant)
+        if changed:
+            _emit("version.updated", version, principal, changed=changed)
     return version
 
 
@@ -86,6 +107,7 @@ def versions_remove(versions: Sequence[ModelVersion]) -> None:
     """Delete rows of versions with their jobs; uploads not yet processed expire at once."""
     ids = [version.pk for version in versions]
     Job.objects.filter(kind=pipeline.KIND, subject_id__in=ids).delete()
+    jobs_of(ids).delete()
     Upload.objects.filter(version_files__version__in=ids).update(expires_at=timezone.now())
     for version in versions:
         version.delete()
@@ -137,6 +159,11 @@ def _insert_files(version: ModelVersion, uploads: Sequence[Upload]) -> None:
         VersionFile.objects.bulk_create(rows)
     except IntegrityError:  # to some databases “A” and “a” are the same
         raise Problem(400, N_("Two files have the same name.")) from None
+
+
+def _emit_pinned(version: ModelVersion, principal: Principal, before: str) -> None:
+    data = {"from": before or None, "to": version.pinned_variant or None}
+    _emit("version.variant_pinned", version, principal, **data)
 
 
 def _emit(name: str, version: ModelVersion, principal: Principal, **data: Any) -> None:

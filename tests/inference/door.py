@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +14,16 @@ from aihub.access import Action, Principal, Role, Scope
 from aihub.problems import N_, Problem
 from inference import completion, sampling
 from inference.cores import available_cores
-from inference.engine.pool import Loaded, Pool
+from inference.engine.batching import BatchLimits
+from inference.engine.engine import Engine
+from inference.engine.loads import Plan, Source
+from inference.engine.pool import Pool
 from inference.protocol.app import InferApp
-from inference.protocol.types import Limits
+from inference.protocol.types import Limits, Services
 from inference.routing import ModelRoute, Routes, VersionRoute
-from inference.runtimes import runtime_for
-from inference.spec import ModelSpec
+from inference.runtimes import reference_runtime, runtime_named
+from inference.runtimes.base import Form
+from inference.spec import ModelSpec, VariantSpec
 
 TEAM = 1
 PEOPLE = {
@@ -56,15 +61,16 @@ class Published:
     architectures: tuple[str, ...] = ()
 
 
-def processed(published: Published) -> Loaded:
+def processed(published: Published) -> Source:
     """What the worker's steps make of a version, without the database."""
     spec, files = published.spec, published.files
-    runtime = runtime_for(spec.format, published.architectures)
-    model = runtime.load(spec, files, available_cores())
+    runtime = runtime_named(reference_runtime(spec.format), published.architectures)
+    form = Form(threads=available_cores(), device="cpu")
+    model = runtime.load(spec, files, form)
     spec = completion.completed(runtime.completed(spec), model.signature)
     signature = sampling.observe(model, spec)
     spec = replace(spec, signature=signature, num_classes=sampling.classes(spec, signature))
-    return Loaded(spec, runtime.load(spec, files, available_cores()))
+    return Source(spec, runtime.load(spec, files, form))
 
 
 class Door:
@@ -75,25 +81,35 @@ class Door:
         self.ids = dict(enumerate(self.models, 1))
         self.loads: list[str] = []
         self.unseen: set[str] = set()  # models that the snapshot lacks until it is freshened
-        self.pool = Pool(self.load)
-        self.app = InferApp(
+        self.pool = Pool(self.prepare, budget=4_000_000_000, limits=BatchLimits(queue=64))
+        self.services = Services(
             authenticate=authenticate,
-            routes=self.routes,
-            pool=self.pool,
-            translate=translate,
+            engine=Engine(self.pool, self.routes),
             limits=limits,
             freshen=self.freshen,
+            workers=ThreadPoolExecutor(available_cores(), "decode"),
         )
+        self.lines: list[tuple[str, str, Mapping[str, Any]]] = []  # of the log
+        self.app = InferApp(
+            self.services, translate=translate, log=lambda *line: self.lines.append(line)
+        )
+        self._known: tuple[frozenset[str], Routes] = (frozenset({"-"}), Routes())
         self._runner = asyncio.Runner()
 
-    def load(self, version_id: int) -> Loaded:
+    def prepare(self, version_id: int, variant: VariantSpec | None) -> Plan:
         name = self.ids[version_id]
         self.loads.append(name)
-        return processed(self.models[name])
+        published = self.models[name]
+        size = sum(path.stat().st_size for path in published.files.values() if path.exists())
+        return Plan(published.spec, size, 0, lambda: processed(published))
 
     def routes(self) -> Routes:
-        known = {pk: name for pk, name in self.ids.items() if name not in self.unseen}
-        return Routes({name.lower(): self._route(pk, name) for pk, name in known.items()})
+        unseen = frozenset(self.unseen)
+        if self._known[0] != unseen:
+            known = {pk: name for pk, name in self.ids.items() if name not in unseen}
+            routes = {name.lower(): self._route(pk, name) for pk, name in known.items()}
+            self._known = (unseen, Routes(routes))
+        return self._known[1]
 
     async def freshen(self) -> None:
         self.unseen.clear()

@@ -10,22 +10,25 @@ from safetensors.torch import save_file
 
 from inference import completion, sampling
 from inference.images import read
-from inference.runtimes import onnx_runtime, runtime_for
-from inference.runtimes.base import LoadedModel, TooSlow, Unfit
+from inference.runtimes import reference_runtime, runtime_named
+from inference.runtimes.base import Form, LoadedModel, Runtime, TooSlow, Unfit, run_limited
 from inference.runtimes.misfits import check_fit
 from inference.spec import ModelSpec
 from registry.refusals import Refused
 from tests.inference import samples
 
+TORCH: Runtime = runtime_named("torch", ())
+
 
 def load(
     spec: ModelSpec, files: dict[str, Path], architectures: tuple[str, ...] = ()
 ) -> LoadedModel:
-    return runtime_for(spec.format, architectures).load(spec, files, 2)
+    runtime = runtime_named(reference_runtime(spec.format), architectures)
+    return runtime.load(spec, files, Form(threads=2))
 
 
 def best(model: LoadedModel, name: str) -> str:
-    spec = runtime_for("state_dict", ()).completed(samples.lite0_spec())
+    spec = TORCH.completed(samples.lite0_spec())
     assert spec.preprocessing
     pixels = read(samples.photo(name), spec.preprocessing, 10**7)
     return samples.imagenet_labels()[int(model.predict({"input": pixels[None]})["output"].argmax())]
@@ -144,7 +147,7 @@ def test_what_a_model_cannot_compute_is_unfit(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(Refused, match="pickle"):
-        runtime_for("pickle", ())
+        reference_runtime("pickle")
 
 
 def observed(path: Path, **fields: object) -> ModelSpec:
@@ -209,14 +212,113 @@ def test_a_model_that_answers_infinity_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_spec_survives_json() -> None:
-    spec = runtime_for("state_dict", ()).completed(samples.lite0_spec(labels=("a",)))
+    spec = TORCH.completed(samples.lite0_spec(labels=("a",)))
     assert ModelSpec.from_json(spec.as_json()) == spec
 
 
-def test_a_run_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_runtime, "RUN_LIMIT", 0.2)
+def test_a_run_without_end_is_stopped(tmp_path: Path) -> None:
     path = samples.endless_onnx(tmp_path / "endless.onnx")
     model = load(samples.spec_for({"m.onnx": path}, format="onnx", task="tensor"), {"m.onnx": path})
     for _ in range(2):  # it can be called again
         with pytest.raises(TooSlow):
-            model.predict({"x": np.zeros((1,), np.float32)})
+            run_limited(model, {"x": np.zeros((1,), np.float32)}, 0.2)
+
+
+def test_processing_refuses_a_run_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "RUN_LIMIT", 0.2)
+    path = samples.endless_onnx(tmp_path / "endless.onnx")
+    spec = samples.spec_for({"m.onnx": path}, format="onnx", task="tensor")
+    with pytest.raises(Refused, match="takes longer"):
+        sampling.observe(load(spec, {"m.onnx": path}), spec)
+
+
+def lite0(form: Form) -> LoadedModel:
+    return TORCH.load(samples.lite0_spec(), {"lite0.pth": samples.LITE0}, form)
+
+
+@pytest.mark.parametrize(
+    "form", [Form(2, "bf16"), Form(2, device="auto"), Form(2, options={"channels_last": False})]
+)
+def test_torch_answers_fp32_in_every_form(form: Form) -> None:
+    pixels = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    pixels.flags.writeable = False  # as a request's body is
+    expected = lite0(Form(2)).predict({"input": pixels})["output"]
+    found = lite0(form).predict({"input": pixels})["output"]
+    assert found.dtype == np.float32
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.995
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tells of a machine without CUDA")
+def test_cuda_is_refused_where_there_is_none() -> None:
+    with pytest.raises(Refused, match="CUDA"):
+        lite0(Form(2, device="cuda"))
+
+
+def in_openvino(
+    path: Path, precision: str = "fp32", task: str = "image-classification"
+) -> LoadedModel:
+    files = {path.name: path}
+    spec = samples.spec_for(files, format="onnx", task=task)
+    return runtime_named("openvino", ()).load(spec, files, Form(2, precision))
+
+
+def test_openvino_answers_as_onnx_runtime_does(tmp_path: Path) -> None:
+    path = samples.two_outputs_onnx(tmp_path / "two.onnx")
+    expected = load(samples.spec_for({"m": path}, format="onnx", task="tensor"), {"m": path})
+    model = in_openvino(path, task="tensor")
+    assert model.signature == expected.signature
+    for batch in (1, 3, 8):
+        inputs = {
+            "a": np.random.default_rng(batch).standard_normal((batch, 2)).astype(np.float32),
+            "b": np.arange(2 * batch, dtype=np.int32).reshape(batch, 2),
+        }
+        for name, wanted in expected.predict(inputs).items():
+            np.testing.assert_allclose(model.predict(inputs)[name], wanted, rtol=1e-6)
+
+
+def test_openvinos_answers_stay_as_they_were_given(tmp_path: Path) -> None:
+    model = in_openvino(samples.square_onnx(tmp_path / "m.onnx"), task="tensor")
+    first = model.predict({"x": np.full((1, 2), 3, np.float32)})["y"]
+    model.predict({"x": np.full((1, 2), 5, np.float32)})
+    assert first.tolist() == [[9, 9]]
+
+
+def test_openvino_keeps_fp32_unless_told(tmp_path: Path) -> None:
+    path = samples.linear_onnx(tmp_path / "m.onnx", item=(3, 8, 8))
+    inputs = {"x": np.random.default_rng(0).standard_normal((4, 3, 8, 8)).astype(np.float32)}
+    files = {"m.onnx": path}
+    expected = load(samples.spec_for(files, format="onnx"), files).predict(inputs)["logits"]
+    np.testing.assert_allclose(in_openvino(path).predict(inputs)["logits"], expected, atol=1e-4)
+
+
+def test_openvino_for_one_image_answers_many(tmp_path: Path) -> None:
+    model = in_openvino(samples.linear_onnx(tmp_path / "m.onnx", batch=1, item=(3, 8, 8)))
+    many = model.predict({"x": np.ones((3, 3, 8, 8), np.float32)})["logits"]
+    assert model.signature.inputs[0].shape == (-1, 3, 8, 8)
+    assert many.shape == (3, 3)
+
+
+def test_openvino_finds_data_beside_the_model(tmp_path: Path) -> None:
+    samples.linear_onnx(tmp_path / "m.onnx", external="weights.bin")
+    stored = {"m.onnx": tmp_path / "blob1", "weights.bin": tmp_path / "blob2"}
+    for name, blob in stored.items():
+        (tmp_path / name).rename(blob)
+    spec = samples.spec_for(stored, format="onnx", task="tensor")
+    model = runtime_named("openvino", ()).load(spec, stored, Form(1))
+    assert model.parameter_count == 4 * 3
+    assert model.predict({"x": np.ones((2, 4), np.float32)})["logits"].shape == (2, 3)
+    model.close()
+
+
+def test_openvino_tells_what_it_cannot_load_or_compute(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"hello")
+    with pytest.raises(Refused, match="OpenVINO cannot load"):
+        in_openvino(bad)
+    model = in_openvino(samples.picky_onnx(tmp_path / "m.onnx"), task="tensor")
+    with pytest.raises(Unfit):
+        model.predict({"x": np.ones((1, 3), np.float32)})
+    model.interrupt()  # does no harm
+    assert model.predict({"x": np.ones((1, 8), np.float32)})["y"].shape == (1, 8)

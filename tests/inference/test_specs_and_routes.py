@@ -68,10 +68,10 @@ def test_a_deleted_version_has_no_spec(db: None) -> None:
     assert problem.value.status == 404
 
 
-def test_routes_are_read_in_three_queries(
+def test_routes_are_read_in_four_queries(
     version: ModelVersion, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         routes = routes_load()
     model = routes.models["cats"]
     assert (model.name, model.shared, model.task) == ("Cats", True, "image-classification")

@@ -1,15 +1,16 @@
 """Models, versions and content for the tests of the registry, made through its services."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from aihub.events import SYSTEM
 from registry import semver
-from registry.models import Job, ModelVersion, RegisteredModel, Team, Upload
+from registry.models import Job, ModelVersion, RegisteredModel, Team, Upload, Variant
 from registry.models.versions import State
-from registry.processing import jobs, steps
+from registry.processing import jobs, optimiser, steps
 from registry.processing.jobs import Lease
 from registry.processing.steps import Run, Step
 from registry.services.models import model_create
@@ -71,3 +72,23 @@ def states(version: ModelVersion) -> Iterable[tuple[str, str]]:
     """The steps of a version as they are in the database."""
     entries = ModelVersion.objects.values_list("steps", flat=True).get(pk=version.pk)
     return [(entry["name"], entry["state"]) for entry in entries]
+
+
+@contextmanager
+def compiling_on(cpu: str) -> Iterator[None]:
+    """As if variants were compiled on this kind of processor; the first row that is ready serves,
+    a pinned one before others, where the model is not `exact`.
+    """
+    before = optimiser.current()
+
+    def choose(precision: str, rows: Sequence[Variant], pinned: str) -> str | None:
+        ready = [row.name for row in rows if row.state == Variant.States.READY]
+        if pinned in ready:
+            return pinned
+        return ready[0] if ready and precision != "exact" else None
+
+    optimiser.use(optimiser.Optimiser(lambda: cpu, choose, lambda form: f"runtime-of-{form}"))
+    try:
+        yield
+    finally:
+        optimiser.use(before)

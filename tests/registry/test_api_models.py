@@ -17,6 +17,7 @@ from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
 from registry.services.models import model_update
+from registry.serving import Serving
 from tests.registry.making import make_model, make_ready, publish
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +39,33 @@ def names(answer: Any) -> list[str]:
     return [model["name"] for model in answer.json()["results"]]
 
 
+def test_how_it_is_served_is_shown_with_its_defaults(client: APIClient, alpha: Team) -> None:
+    make_model(alpha)
+    body = client.get(f"{MODELS}digits/").json()
+    assert (body["pool"], body["serving"]) == ("", Serving().as_json())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("pool", value) for value in ("*", "-a", "A", "a" * 65, 5, None)),
+        ("serving", {"max_batch": 0}),
+        ("serving", {"unknown": 1}),
+        ("serving", {"rules": [{"strategy": "luck"}]}),
+        ("serving", {"fallback": "sometimes"}),
+        ("serving", [1]),
+        ("serving", None),
+    ],
+)
+def test_what_cannot_be_served_so_is_refused(
+    client: APIClient, alpha: Team, field: str, value: Any
+) -> None:
+    make_model(alpha)
+    answer = client.patch(f"{MODELS}digits/", {field: value})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
+
+
 def test_it_creates_a_model(client: APIClient) -> None:
     sent = {
         "name": "Digits-1.0",
@@ -47,6 +75,8 @@ def test_it_creates_a_model(client: APIClient) -> None:
         "tags": ["vision", "b", "vision"],
         "task": "tensor",
         "precision": "exact",
+        "pool": "heavy",
+        "serving": {"max_batch": 4, "rules": [], "fallback": {"model": "other"}},
         "shared": True,
     }
     answer = client.post(MODELS, sent)

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from registry.models import Blob, ModelVersion, Team, Upload
-from registry.processing import builtin
 from registry.processing.builtin import checksum
 from registry.processing.steps import Context
 from registry.refusals import Refused
+from registry.services import blobs, uploads
 from registry.storage import StorageUnavailable, blob_key, blob_storage
 from tests.registry.making import make_model, publish
 
@@ -83,6 +84,11 @@ def test_it_tells_how_far_it_is(version: ModelVersion) -> None:
     assert told[-1] == 1.0
 
 
+def _waits(method: str, error: BaseException) -> bool:
+    """Removing an upload waits until it expires, where the storage is away."""
+    return method == "discard" and isinstance(error, StorageUnavailable)
+
+
 @pytest.mark.parametrize("method", ["reader", "has", "adopt", "discard"])
 @pytest.mark.parametrize("error", [Killed(), StorageUnavailable()], ids=["killed", "away"])
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
@@ -105,8 +111,9 @@ def test_it_loses_nothing_when_it_is_interrupted(
 
     with monkeypatch.context() as patch:
         patch.setattr(storage, method, interrupted)
-        patch.setattr(builtin, "blob_storage", lambda: storage)
-        with pytest.raises(type(error)):
+        patch.setattr(blobs, "blob_storage", lambda: storage)
+        patch.setattr(uploads, "blob_storage", lambda: storage)
+        with pytest.raises(type(error)) if not _waits(method, error) else nullcontext():
             checksum(Context(version))
     checksum(Context(version))
     assert_is_whole(version, CONTENT, b"labels")

@@ -12,7 +12,14 @@ from django.utils import timezone
 from aihub import request_context
 from registry.models import Job
 from registry.processing import jobs, worker
-from registry.processing.jobs import Lease, claim, enqueue, has_claimable
+from registry.processing.jobs import (
+    Lease,
+    LeaseLost,
+    claim,
+    enqueue,
+    has_claimable,
+    restart,
+)
 from tests.registry.making import claimed
 
 pytestmark = pytest.mark.django_db
@@ -150,6 +157,62 @@ def test_a_job_given_back_waits_and_its_attempt_does_not_count() -> None:
         assert job_of(lease).not_before > timezone.now()
         Job.objects.update(not_before=timezone.now())
     assert job_of(lease).error == "storage is away"
+
+
+def test_a_job_given_back_at_once_is_free_at_once() -> None:
+    enqueue("kind", 1)
+    lease = claimed()
+    assert lease.give_back(pause=timedelta(0))
+    assert claimed("other").attempt == 1
+    assert not lease.held()
+
+
+def test_only_the_kinds_asked_for_are_taken() -> None:
+    enqueue("another", 1, priority=5)
+    assert not has_claimable(["kind"])
+    assert claim("worker", ["kind"]) is None
+    enqueue("kind", 2)
+    assert has_claimable(["kind"])
+    lease = claim("worker", ["kind"])
+    assert lease
+    assert lease.subject_id == 2
+
+
+def test_more_urgent_work_is_seen() -> None:
+    enqueue("kind", 1, priority=-10)
+    assert not has_claimable(above=-10)
+    enqueue("kind", 2)
+    assert has_claimable(above=-10)
+    claimed()
+    assert not has_claimable(above=-10)
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "running"])
+def test_a_job_that_is_restarted_is_taken_from_whoever_runs_it(*, ended: bool) -> None:
+    enqueue("kind", 1)
+    lost = claimed()
+    if ended:
+        lost.succeed()
+    created_at = job_of(lost).created_at
+    assert restart(Job.objects.filter(kind="kind"), as_new=False) == 1
+    assert job_of(lost).created_at == created_at
+    assert restart(Job.objects.filter(kind="kind"), as_new=True) == 1
+    assert job_of(lost).created_at > created_at
+    with pytest.raises(LeaseLost):
+        lost.confirm()
+    assert claimed("other").attempt == 1
+
+
+def test_attempts_can_be_forgotten() -> None:
+    enqueue("kind", 1)
+    for attempt in (1, 2, 3):
+        lease = claimed()
+        assert lease.attempt == attempt
+        expire(lease)
+    last = claimed()
+    assert last.forget_attempts()
+    expire(last)
+    assert claimed().attempt == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,6 +1,9 @@
 """Where content is kept: the same behaviour on a disk and on an S3 server."""
 
+import errno
 import hashlib
+import io
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,6 +12,7 @@ import pytest
 from registry import storage
 from registry.storage import (
     BlobRef,
+    Reading,
     S3BlobStorage,
     StorageUnavailable,
     Writer,
@@ -72,7 +76,7 @@ def test_a_reading_may_be_broken_off() -> None:
     keep(CONTENT, where)
     reading = blob_storage().reader(where)
     next(reading)
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
 
 
 def test_what_is_missing_is_said_before_the_first_chunk() -> None:
@@ -127,29 +131,38 @@ def test_a_blob_of_another_size_is_not_taken() -> None:
         local_blob(ref)
 
 
-def test_a_download_with_a_wrong_sum_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "cache" / "blob"
+class Remote(S3BlobStorage):
+    """A bucket that holds one content."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(bucket_name="bucket")
+        self._content_there = content
+
+    def reader(self, key: str) -> Reading:
+        file = io.BytesIO(self._content_there)
+        return Reading(file, iter(lambda: file.read(4), b""))
+
+
+def test_content_of_a_bucket_is_copied() -> None:
+    content = uuid4().bytes
+    path = Remote(content).local(ref_of(content))
+    assert path.read_bytes() == content
+    assert Remote(b"is not asked again").local(ref_of(content)) == path
+
+
+def test_content_that_was_changed_in_the_bucket_is_not_handed_out() -> None:
     with pytest.raises(StorageUnavailable, match="sum is wrong"):
-        storage._fetch(iter([b"chan", b"ged!"]), path, ref_of(b"original"))
-    assert list(path.parent.iterdir()) == []
+        Remote(b"something else").local(ref_of(uuid4().bytes))
 
 
-def test_a_download_replaces_a_damaged_file_in_one_step(tmp_path: Path) -> None:
-    path = tmp_path / "blob"
-    path.write_bytes(b"half")
-    storage._fetch(iter([b"who", b"le"]), path, ref_of(b"whole"))
-    assert path.read_bytes() == b"whole"
-    assert list(tmp_path.iterdir()) == [path]
+def test_a_disk_without_room_for_copies_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
 
-
-def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, away: S3BlobStorage) -> None:
-    def broken() -> object:
-        yield b"half"
-        raise StorageUnavailable
-
-    with pytest.raises(StorageUnavailable):
-        storage._fetch(broken(), tmp_path / "blob", ref_of(b"whole"))  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageUnavailable, match="local copies") as error:
+        Remote(CONTENT).local(ref_of(uuid4().bytes))
+    assert error.value.status == 503
 
 
 def test_a_server_that_is_away_is_unavailable(away: S3BlobStorage) -> None:

@@ -32,6 +32,13 @@ def test_it_runs_jobs_until_none_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [(n, f"request-{n}") for n in range(3)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_jobs_of_other_kinds_to_other_workers() -> None:
+    jobs.enqueue("optimise:another-cpu", 1, priority=9)
+    assert not run_one()
+    assert Job.objects.get().state == Job.States.QUEUED
+
+
 def test_a_worker_is_alive_for_a_while_after_its_heartbeat() -> None:
     beat("one")
     beat("one")
@@ -53,6 +60,7 @@ def test_the_housekeeper_hints_at_work_and_outlives_failures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
+    monkeypatch.setitem(worker.HANDLERS, "kind", lambda lease: None)
     jobs.enqueue("kind", 1)
     hinted, swept = threading.Semaphore(0), threading.Event()
 

@@ -1,0 +1,57 @@
+"""All scenarios, or those named: `make bench`, `make bench SCENARIOS="compare overload"`."""
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+
+from bench import bare, compare, machine, many, neighbours, overload, swaps
+from bench.environments import check_wrk, python_of
+from bench.places import BENCH, PLOT, RESULTS
+from bench.running import Run, arguments, measured
+from bench.servers import PEERS
+
+SCENARIOS: dict[str, ModuleType] = {
+    "compare": compare,
+    "bare": bare,
+    "overload": overload,
+    "swaps": swaps,
+    "many": many,
+    "neighbours": neighbours,
+}
+
+
+def main() -> None:
+    parser = arguments("The hub's benchmarks.")
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    given = parser.parse_args()
+    if unknown := set(given.scenarios) - set(SCENARIOS):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    names = given.scenarios or list(SCENARIOS)
+    check_wrk()
+    for name in ("plot", *(peer.name for peer in PEERS)) if "compare" in names else ():
+        python_of(name)  # installed before anything is measured
+    parts = [f"Measured on {machine.sentence()}."]
+    with tempfile.TemporaryDirectory(prefix="aihub-bench-") as folder:
+        run = Run(Path(folder), given.seconds, given.scale)
+        for name in names:
+            parts.append(_measured(name, run))
+    (RESULTS / "summary.md").write_text("\n\n".join(parts) + "\n")
+    if "compare" in names:
+        subprocess.run([python_of("plot"), BENCH / "plot.py", RESULTS, PLOT], check=True)
+
+
+def _measured(name: str, run: Run) -> str:
+    print(f"\n{name}: {SCENARIOS[name].__doc__.splitlines()[0]}", flush=True)
+    started = time.monotonic()
+    try:
+        text = measured(name, SCENARIOS[name].run, SCENARIOS[name].report, run)
+    except Exception as error:  # the others are worth having all the same
+        text = f"### {name}\n\nIt failed: {error}"
+    print(f"\n{text}\n\n({name} took {time.monotonic() - started:.0f} s)", flush=True)
+    return text
+
+
+if __name__ == "__main__":
+    main()

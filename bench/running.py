@@ -1,0 +1,65 @@
+"""How a scenario runs: how long to measure, where its hubs live, and what becomes of its result."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from bench.places import RESULTS
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`seconds` is the length of one measurement; `scale` shortens what has a length of its own.
+
+    The hub in `shared` serves several scenarios, so that models are optimised once.
+    """
+
+    folder: Path
+    seconds: float = 8.0
+    scale: float = 1.0
+
+    @property
+    def shared(self) -> Path:
+        return self.folder / "hub"
+
+
+Scenario = Callable[[Run], Found]
+Report = Callable[[Found], str]
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """What every scenario understands."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of one measurement")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of what takes minutes: 0.1 is a tenth of it"
+    )
+    return parser
+
+
+def measured(name: str, scenario: Scenario, report: Report, run: Run) -> str:
+    """Run a scenario, keep its result as JSON, and give its tables."""
+    found = scenario(run)
+    RESULTS.mkdir(exist_ok=True)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    head = {"scenario": name, "measured": when, "machine": machine.described()}
+    settings = {"seconds": run.seconds, "scale": run.scale}
+    kept = json.dumps({**head, **settings, "found": found}, indent=2)
+    (RESULTS / f"{name}.json").write_text(kept + "\n")
+    return report(found)
+
+
+def alone(name: str, scenario: Scenario, report: Report) -> None:
+    """What `python -m bench.<name>` does."""
+    given = arguments(f"The scenario “{name}” of the benchmarks.").parse_args()
+    with tempfile.TemporaryDirectory(prefix="aihub-bench-") as folder:
+        run = Run(Path(folder), given.seconds, given.scale)
+        print(machine.sentence(), measured(name, scenario, report, run), sep="\n\n")

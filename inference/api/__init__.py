@@ -1,0 +1,1 @@
+"""The control API's view of serving: replicas and breakers."""

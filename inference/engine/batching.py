@@ -1,0 +1,296 @@
+"""Batches: calls of one model that wait at the same time run together.
+
+A batcher owns the thread that runs its model. The thread takes what waits, up to `max_batch`
+rows of one shape, and never waits for more while there is something to do, unless the owner set a
+`max_delay`. Calls belong to the event loop: the thread only ever posts results back to it.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+import numpy as np
+
+from inference.runtimes.base import Arrays, LoadedModel, TooSlow, Unfit
+from registry.serving import Serving
+
+logger = logging.getLogger(__name__)
+
+ENDS_WITHIN = 5.0  # seconds for a run to come back once it was given up
+Shapes = tuple[tuple[int, ...], ...]
+
+
+class DeadlinePassed(Exception):
+    """The caller's deadline passed before the model answered."""
+
+
+class RunnerDied(Exception):
+    """The thread that runs the model ended; a new one starts with the next call."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """`max_batch` rows of a run, `max_delay` seconds to wait for them, `queue` calls under way."""
+
+    max_batch: int = 16
+    max_delay: float = 0.0
+    queue: int = 256
+
+    def narrowed(self, serving: Serving) -> "BatchLimits":
+        """With what the model's owner says in place of the operator's numbers."""
+        delay = serving.max_delay_ms
+        return BatchLimits(
+            serving.max_batch or self.max_batch,
+            self.max_delay if delay is None else delay / 1000,
+            serving.queue or self.queue,
+        )
+
+
+class Job:
+    """One call: its inputs, how many rows they are, and the future of its outputs.
+
+    `deadline` is a time of `time.monotonic`. Cancelling the future drops a call that still waits.
+    """
+
+    __slots__ = ("deadline", "future", "inputs", "key", "rows")
+
+    def __init__(
+        self,
+        inputs: Arrays,
+        rows: int,
+        future: "asyncio.Future[Arrays]",
+        deadline: float | None,
+    ) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.future = future
+        self.deadline = deadline
+        self.key: Shapes = tuple([array.shape[1:] for array in inputs.values()])
+
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits; safe from any thread."""
+        return not self.future.done() and (
+            self.deadline is None or time.monotonic() < self.deadline
+        )
+
+
+class Batcher:
+    """Runs one loaded model for many callers. `on_death` is told when its thread ended early."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        limits: BatchLimits,
+        *,
+        by_rows: bool,
+        name: str = "model",
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.limits = limits
+        self.alive = True
+        self.batches = 0  # runs so far
+        self._model = model
+        self._by_rows = by_rows
+        self._loop = asyncio.get_running_loop()
+        self._on_death = on_death
+        self._waiting: SimpleQueue[Job | None] = SimpleQueue()
+        self._kept: deque[Job] = deque()  # taken from the queue, but of another shape
+        self._unfinished: set[Job] = set()
+        self._running: Sequence[Job] = ()
+        self._run_started: float | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, inputs: Arrays, deadline: float | None = None) -> "asyncio.Future[Arrays]":
+        """The outputs to come, by name; Unfit, TooSlow, DeadlinePassed or RunnerDied."""
+        future = self._loop.create_future()
+        rows = len(next(iter(inputs.values()))) if self._by_rows else 1
+        job = Job(inputs, rows, future, deadline)
+        if not self.alive:
+            future.set_exception(RunnerDied())
+            return future
+        self._unfinished.add(job)
+        self._waiting.put(job)
+        return future
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no run took yet."""
+        return self._waiting.qsize() + len(self._kept)
+
+    def running_for(self) -> float:
+        """Seconds since the run under way began; 0 where there is none."""
+        started = self._run_started
+        return time.monotonic() - started if started is not None else 0.0
+
+    def give_up(self) -> None:
+        """Stop a run that takes too long: its callers get TooSlow, those who wait RunnerDied.
+
+        The model is not used again.
+        """
+        self._model.interrupt()
+        for job in self._running:
+            self._fail(job, TooSlow())
+        self._end(RunnerDied())
+
+    def close(self) -> bool:
+        """Let the thread end once all that was submitted is done. Blocks.
+
+        False where the thread does not come back from a run that was given up.
+        """
+        self._waiting.put(None)
+        self._thread.join(None if self.alive else ENDS_WITHIN)
+        return not self._thread.is_alive()
+
+    # --- in the model's thread ---
+
+    def _work(self) -> None:
+        try:
+            while (jobs := self._take()) is not None:
+                if jobs:
+                    self._run(jobs)
+        except BaseException:
+            logger.exception("the thread of %s ended", self._thread.name)
+            self._post(self._end, RunnerDied())
+
+    def _take(self) -> list[Job] | None:
+        """The next calls to run together, of one shape; None when it is time to end."""
+        first = self._kept.popleft() if self._kept else self._waiting.get()
+        if first is None:
+            return None
+        if not first.is_wanted():
+            self._post(self._drop, [first])
+            return []
+        jobs = [first]
+        if self._by_rows:
+            rows = self._take_alike(jobs, first.rows, self._kept_jobs())
+            self._take_alike(jobs, rows, self._arriving(rows))
+        return jobs
+
+    def _take_alike(self, jobs: list[Job], rows: int, source: "Sequence[Job]") -> int:
+        """Add those of `source` that fit to `jobs`, keep the others; the rows then."""
+        for job in source:
+            if not job.is_wanted():
+                self._post(self._drop, [job])
+            elif job.key == jobs[0].key and rows + job.rows <= self.limits.max_batch:
+                jobs.append(job)
+                rows += job.rows
+            else:
+                self._kept.append(job)
+        return rows
+
+    def _kept_jobs(self) -> list[Job]:
+        kept = list(self._kept)
+        self._kept.clear()
+        return kept
+
+    def _arriving(self, rows: int) -> list[Job]:
+        """What has come by now, and what comes while there is time to wait for it."""
+        found: list[Job] = []
+        until = time.monotonic() + self.limits.max_delay if self.limits.max_delay else 0.0
+        while rows < self.limits.max_batch:
+            try:
+                job = self._next(until)
+            except Empty:
+                break
+            if job is None:
+                self._waiting.put(None)  # the order to end is found again after this batch
+                break
+            found.append(job)
+            rows += job.rows
+        return found
+
+    def _next(self, until: float) -> Job | None:
+        patience = until - time.monotonic() if until else 0.0
+        return self._waiting.get(timeout=patience) if patience > 0 else self._waiting.get_nowait()
+
+    def _run(self, jobs: list[Job]) -> None:
+        self._running, self._run_started = jobs, time.monotonic()
+        try:
+            outcome = self._outputs(jobs)
+        except Exception as error:
+            if len(jobs) == 1:
+                if not isinstance(error, Unfit):
+                    logger.exception("%s failed", self._thread.name)
+                self._post(self._fail, jobs[0], error)
+            else:  # whose fault it is shows when each runs alone
+                for job in jobs:
+                    if job.is_wanted():
+                        self._run([job])
+            return
+        finally:
+            self._run_started = None
+            self.batches += 1
+        self._post(self._deliver, jobs, outcome)
+
+    def _outputs(self, jobs: list[Job]) -> list[Arrays]:
+        """Each call's outputs, from one run where they go by rows."""
+        if len(jobs) == 1:
+            return [self._alone(jobs[0])]
+        inputs = {
+            name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs
+        }
+        outputs = self._model.predict(inputs)
+        rows = sum(job.rows for job in jobs)
+        if any(array.shape[:1] != (rows,) for array in outputs.values()):
+            self._by_rows = False
+            return [self._alone(job) for job in jobs]
+        return _split(outputs, [job.rows for job in jobs])
+
+    def _alone(self, job: Job) -> Arrays:
+        most = self.limits.max_batch
+        if not self._by_rows or job.rows <= most:
+            return self._model.predict(job.inputs)
+        parts = [
+            self._model.predict({n: array[start : start + most] for n, array in job.inputs.items()})
+            for start in range(0, job.rows, most)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _post(self, callback: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop is closed: nobody waits
+            logger.debug("%s answers nobody", self._thread.name)
+
+    # --- in the event loop ---
+
+    def _deliver(self, jobs: list[Job], outcome: list[Arrays]) -> None:
+        for job, outputs in zip(jobs, outcome, strict=True):
+            self._unfinished.discard(job)
+            if not job.future.done():
+                job.future.set_result(outputs)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        self._unfinished.discard(job)
+        if not job.future.done():
+            job.future.set_exception(error)
+
+    def _drop(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._fail(job, DeadlinePassed())
+
+    def _end(self, error: Exception) -> None:
+        """Fail everybody, once."""
+        if not self.alive:
+            return
+        self.alive = False
+        self._waiting.put(None)
+        for job in list(self._unfinished):
+            self._fail(job, error)
+        self._on_death()
+
+
+def _split(outputs: Arrays, lengths: Sequence[int]) -> list[Arrays]:
+    """Rows of a batch back to those whose they are."""
+    parts: list[Arrays] = []
+    start = 0
+    for length in lengths:
+        parts.append({name: array[start : start + length] for name, array in outputs.items()})
+        start += length
+    return parts

@@ -1,0 +1,100 @@
+"""A loaded model that answers: who is with it, and what it is."""
+
+import asyncio
+from collections.abc import Callable
+
+from inference.engine import memory
+from inference.engine.batching import Batcher, BatchLimits
+from inference.engine.loads import Encoder, Loaded
+from inference.routing import VersionRoute
+from inference.runtimes.base import Arrays
+from inference.signature import Signature
+from inference.spec import ModelSpec
+
+
+class Handle:
+    """One loaded model and its callers. All of it belongs to the event loop.
+
+    Whoever calls it enters first and leaves at the end; a model with callers is not taken away.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        version: VersionRoute,
+        limits: BatchLimits,
+        *,
+        on_idle: Callable[[], None] = lambda: None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.spec: ModelSpec = loaded.source.spec
+        self.signature: Signature = loaded.source.model.signature
+        self.encoder: Encoder | None = loaded.source.encoder
+        self.version = version
+        self.variant = version.variant
+        self.size = loaded.size
+        self.calls = 0
+        self.limits = limits
+        self._model = loaded.source.model
+        self._on_idle = on_idle
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._batcher = Batcher(
+            loaded.source.model,
+            limits,
+            by_rows=loaded.by_rows,
+            name=f"{self.spec.model} {self.spec.version}",
+            on_death=on_death,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can answer; one that died is loaded again."""
+        return self._batcher.alive
+
+    @property
+    def idle(self) -> bool:
+        return not self.calls
+
+    @property
+    def full(self) -> bool:
+        """Whether as many calls are under way or waiting as may be."""
+        most = self.limits.queue
+        return self.calls >= most or self._batcher.waiting >= most
+
+    @property
+    def batches(self) -> int:
+        """Runs of the model so far."""
+        return self._batcher.batches
+
+    def enter(self) -> None:
+        """Be a caller, until `leave`."""
+        self.calls += 1
+        if self.calls == 1:
+            self._drained.clear()
+
+    def leave(self) -> None:
+        """No longer be a caller."""
+        self.calls -= 1
+        if not self.calls:
+            self._drained.set()
+            self._on_idle()
+
+    def submit(self, inputs: Arrays, deadline: float | None) -> "asyncio.Future[Arrays]":
+        """The outputs to come for a batch of inputs by name; see `Batcher.submit`."""
+        return self._batcher.submit(inputs, deadline)
+
+    def check(self, run_limit: float) -> None:
+        """Give up a run that has taken longer than `run_limit` seconds."""
+        if self._batcher.alive and self._batcher.running_for() > run_limit:
+            self._batcher.give_up()
+
+    async def drained(self) -> None:
+        """Return once nobody is with it."""
+        await self._drained.wait()
+
+    def close(self) -> None:
+        """Wait for what runs, then give the model back. Blocks."""
+        if self._batcher.close():
+            self._model.close()
+        memory.give_back()

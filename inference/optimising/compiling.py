@@ -1,0 +1,152 @@
+"""Compiling a version's variants in a child process that may crash or hang."""
+
+import json
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from inference.optimising.candidates import Candidate, reference_of
+from inference.optimising.task import CandidateResult, CompileTask
+from registry.refusals import N_
+
+logger = logging.getLogger(__name__)
+
+_ROOT = Path(__file__).resolve().parents[2]
+_LOG_TAIL = 2000  # characters
+
+
+def compile_variants(task: CompileTask) -> Generator[CandidateResult, None, None]:
+    """A line of the table for the reference, then for each candidate as it is finished.
+
+    Those in `task.done` are left out. A candidate that kills its process or takes longer than the
+    limit gets a failed line, and another process goes on with the rest; without the reference
+    there is no rest. Closing the generator stops the process. Refused where nothing serves the
+    format.
+    """
+    progress = _Progress(reference_of(task.spec), set(task.done))
+    while not progress.finished:
+        with _child(replace(task, done=frozenset(progress.done))) as child:
+            yield from _results(child, progress, task.limit)
+
+
+class _Progress:
+    """What has a result, what is under way, and what is still to come."""
+
+    def __init__(self, reference: Candidate, done: set[str]) -> None:
+        self.done = done
+        self.finished = False
+        self._reference = reference
+        self._under_way = reference
+        self._plan: dict[str, Candidate] = {}
+
+    def read(self, line: dict[str, Any]) -> CandidateResult | None:
+        """Take note of a line; its result, if it is a new one."""
+        if "plan" in line:
+            self._plan = {value["name"]: Candidate(**value) for value in line["plan"]}
+        if "begin" in line:
+            self._under_way = self._plan[line["begin"]]
+        if "result" not in line:
+            return None
+        result = CandidateResult.from_json(line["result"])
+        return self._taken(result)
+
+    def failed(self, message: str, **values: Any) -> Iterator[CandidateResult]:
+        """The line of the one under way; without the reference, the lines of all that are left."""
+        lost = [self._under_way]
+        if self._under_way.reference:
+            lost.extend(self._plan.values())
+            self.finished = True
+        results = (self._taken(candidate.failed(message, **values)) for candidate in lost)
+        yield from (result for result in results if result)
+        self._under_way = self._reference  # which the next process begins with
+
+    def _taken(self, result: CandidateResult) -> CandidateResult | None:
+        if result.name in self.done:
+            return None
+        self.done.add(result.name)
+        return result
+
+
+class _Child:
+    """A running child and the lines that it writes."""
+
+    def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
+        self._process, self._log = process, log
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def line(self, until: float) -> dict[str, Any] | None:
+        """The next line, None at the end; queue.Empty at the time `until`."""
+        text = self._lines.get(timeout=max(until - time.monotonic(), 0))
+        return None if text is None else json.loads(text)
+
+    def end(self) -> int:
+        """The exit code of a child that has closed its output."""
+        return self._process.wait()
+
+    def log_tail(self) -> str:
+        """The last that it wrote to standard error."""
+        self._log.seek(0)
+        return self._log.read()[-_LOG_TAIL:]
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+
+def _results(child: _Child, progress: _Progress, limit: float) -> Iterator[CandidateResult]:
+    """The lines of one process, to its end or the limit."""
+    until = time.monotonic() + limit
+    try:
+        while (line := child.line(until)) is not None:
+            if (result := progress.read(line)) is not None:
+                yield result
+            until = time.monotonic() + limit
+    except queue.Empty:
+        message = N_("Compiling took longer than %(limit)s seconds.")
+        yield from progress.failed(message, limit=round(limit))
+        return
+    code = child.end()
+    if code == 0:
+        progress.finished = True
+        return
+    logger.warning("The compiler died.", extra={"code": code, "log": child.log_tail()})
+    yield from progress.failed(N_("The compiler died: %(how)s."), how=_how(code))
+
+
+@contextmanager
+def _child(task: CompileTask) -> Iterator[_Child]:
+    """A process that works on the task; killed on the way out if it still runs."""
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inference.optimising.child"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        with process:
+            try:
+                assert process.stdin is not None
+                process.stdin.write(json.dumps(task.as_json()))
+                process.stdin.close()
+                yield _Child(process, log)
+            finally:
+                process.kill()
+
+
+def _how(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else str(code)

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: what REST and gRPC share, and REST itself."""
