@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _measured(name: str, run: Run) -> str:
-    print(f"\n{name}: {SCENARIOS[name].__doc__.splitlines()[0]}", flush=True)
+    print(f"\n{name}: {(SCENARIOS[name].__doc__ or '').partition(chr(10))[0]}", flush=True)
     started = time.monotonic()
     try:
         text = measured(name, SCENARIOS[name].run, SCENARIOS[name].report, run)

@@ -1,4 +1,4 @@
-"""The variant that a hub serves, in a loop without a server: run by `bench.bare`, in its hub's home.
+"""The variant that a hub serves, in a loop without a server; `bench.bare` starts it.
 
     AIHUB_HOME=… python -m bench.bare_loop MODEL CALLS SECONDS
 

@@ -1,11 +1,14 @@
 """Small models in ONNX, made in a moment: of any size, or without an end."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+Weights = npt.NDArray[Any]
 WIDTH = 256  # numbers that a dense model takes and gives
 _OPSET = 17
 
@@ -47,7 +50,7 @@ def endless(path: Path) -> Path:
         helper.make_node("Greater", ["most", "limit"], ["beyond"]),
         helper.make_node("Loop", ["rounds", "beyond", "x"], ["y"], body=body),
     ]
-    values = {
+    values: dict[str, Weights] = {
         "limit": np.array(99, np.float32),
         "one": np.ones((1, 1), np.float32),
         "rounds": np.array(2**62, np.int64),
@@ -55,9 +58,7 @@ def endless(path: Path) -> Path:
     return _saved(path, nodes, 1, values)
 
 
-def _saved(
-    path: Path, nodes: list[onnx.NodeProto], width: int, values: dict[str, np.ndarray]
-) -> Path:
+def _saved(path: Path, nodes: list[onnx.NodeProto], width: int, values: dict[str, Weights]) -> Path:
     tensor = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,

@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import skimage
@@ -102,7 +103,7 @@ def _see(module: nn.Module, pictures: torch.Tensor) -> None:
             layer.reset_running_stats()
             layer.momentum = None  # the plain average of all batches
     module.train()
-    for batch in pictures.split(32):
+    for batch in torch.split(pictures, 32):
         module(batch)
     module.eval()
 
@@ -110,9 +111,9 @@ def _see(module: nn.Module, pictures: torch.Tensor) -> None:
 @torch.inference_mode()
 def _fit(module: nn.Module, pictures: torch.Tensor, kinds: torch.Tensor) -> None:
     """Set the last layer, by ridge regression, to tell which photograph a view is of."""
-    head: nn.Linear = module.fc
+    head = cast(nn.Linear, module.fc)
     module.fc = nn.Identity()
-    features = torch.cat([module(batch) for batch in pictures.split(32)]).double()
+    features = torch.cat([module(batch) for batch in torch.split(pictures, 32)]).double()
     module.fc = head
     mean, scale = features.mean(0), features.std(0).mean()
     x = (features - mean) / scale
@@ -192,7 +193,8 @@ def _judge(name: str, pictures: list[bytes]) -> list[int]:
 @cache
 def row() -> list[float]:
     """The 64 numbers that every server is asked about."""
-    return np.random.default_rng(0).standard_normal(models.INPUT).round(4).tolist()
+    numbers: list[float] = np.random.default_rng(0).standard_normal(models.INPUT).round(4).tolist()
+    return numbers
 
 
 @torch.inference_mode()

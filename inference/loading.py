@@ -16,6 +16,7 @@ from inference.runtimes import reference_runtime, runtime_named
 from inference.runtimes.base import Form, LoadedModel, Runtime
 from inference.spec import FileRef, ModelSpec, VariantSpec
 from inference.specs import spec_load
+from registry.file_cache import kept
 from registry.storage import BlobRef, local_blob
 
 
@@ -53,13 +54,13 @@ def version_prepare(version_id: int, variant: VariantSpec | None = None) -> Plan
     finally:
         close_old_connections()
     form = spec.in_form(variant) if variant else spec
-    files = local_files(form.files)
-    beside = files if form is spec else local_files(texts.tokenizer_files(spec))
+    texts_files = texts.tokenizer_files(spec)
+    local_files((*form.files, *texts_files))
 
     def load() -> Source:
-        runtime = _runtime(form, variant)
-        model = runtime.load(form, files, form_of(variant))
-        return Source(spec, model, texts.tokenizer_of(spec, beside))
+        with kept():  # the copies stay until they are read
+            model = _runtime(form, variant).load(form, local_files(form.files), form_of(variant))
+            return Source(spec, model, texts.tokenizer_of(spec, local_files(texts_files)))
 
     size = sum(file.size for file in form.files)
     return Plan(spec, size, variant.memory if variant else 0, load)

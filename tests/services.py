@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
@@ -31,6 +31,11 @@ class Services:
     mysql_port: int
     redis_port: int
     s3_port: int
+    servers: dict[str, TCPExecutor] = field(default_factory=dict)
+
+    def kill(self, name: str) -> None:
+        """kill -9 of `mysql`, `redis` or `s3`; `servers[name].start()` brings it back."""
+        self.servers[name].kill(wait=True)
 
     def environ(self, who: str, number: int) -> dict[str, str]:
         """The variables of a hub with its own database, bucket and Redis numbers, all made."""
@@ -71,17 +76,17 @@ def running_services(folder: Path) -> Iterator[Services]:
     """Start all three in `folder`, and stop them."""
     with ExitStack() as stack:
         services = Services(*free_ports(3))
-        for start in (
-            _mariadb(folder / "mariadb", services.mysql_port),
-            _redis(folder / "redis", services.redis_port),
-            _s3(folder / "s3", services.s3_port),
+        for name, start in (
+            ("mysql", _mariadb(folder / "mariadb", services.mysql_port)),
+            ("redis", _redis(folder / "redis", services.redis_port)),
+            ("s3", _s3(folder / "s3", services.s3_port)),
         ):
-            stack.enter_context(start)
+            services.servers[name] = stack.enter_context(start)
         yield services
 
 
 @contextmanager
-def _running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[None]:
+def _running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[TCPExecutor]:
     """Run a server while the block lasts; its log is shown if it does not start."""
     log = folder / "log"
     with log.open("wb") as output:
@@ -102,12 +107,12 @@ def _running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[None
             said = "\n".join(tail(log, lines=40))
             raise pytest.UsageError(f"{command[0]} did not start: {error!r}\n{said}") from error
         try:
-            yield
+            yield executor
         finally:
             executor.stop()
 
 
-def _mariadb(folder: Path, port: int) -> AbstractContextManager[None]:
+def _mariadb(folder: Path, port: int) -> AbstractContextManager[TCPExecutor]:
     data = folder / "data"
     data.mkdir(parents=True)
     install = (
@@ -126,7 +131,7 @@ def _mariadb(folder: Path, port: int) -> AbstractContextManager[None]:
     return _running(command, folder, port)
 
 
-def _redis(folder: Path, port: int) -> AbstractContextManager[None]:
+def _redis(folder: Path, port: int) -> AbstractContextManager[TCPExecutor]:
     folder.mkdir()
     command = (
         *(_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1"),
@@ -136,7 +141,7 @@ def _redis(folder: Path, port: int) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _s3(folder: Path, port: int) -> Iterator[None]:
+def _s3(folder: Path, port: int) -> Iterator[TCPExecutor]:
     data = folder / "data"
     data.mkdir(parents=True)
     config = folder / "identities.json"
@@ -157,8 +162,8 @@ def _s3(folder: Path, port: int) -> Iterator[None]:
         "-s3.autoCreateBucket=false",
     )
     try:
-        with _running(command, folder, port):
-            yield
+        with _running(command, folder, port) as server:
+            yield server
     finally:
         _remove_sockets(ports)
 

@@ -24,10 +24,10 @@ class Model(MLModel):
         """Pictures come as base64: the protocol's JSON has no bytes."""
         pictures = StringCodec.decode_input(payload.inputs[0])
         answers = [self.predictor.classify(base64.b64decode(picture)) for picture in pictures]
-        labels = [[str(best["label"]) for best in answer] for answer in answers]
+        labels = [str(best["label"]) for answer in answers for best in answer]
         scores = np.array([[best["score"] for best in answer] for answer in answers])
         return [
-            StringCodec.encode_output("labels", sum(labels, [])),
+            StringCodec.encode_output("labels", labels),
             NumpyCodec.encode_output("scores", scores),
         ]
 

@@ -60,3 +60,17 @@ class PoolCollector:
         yield CounterMetricFamily(
             "inference_model_evictions", "Models that left for others", pool.counters.evictions
         )
+        yield from _of_models(pool)
+
+
+def _of_models(pool: Pool) -> Iterator[Metric]:
+    """What is known of each loaded model."""
+    labels = ("model_name", "version")
+    calls = GaugeMetricFamily("inference_in_flight", "Calls under way or waiting", labels=labels)
+    runs = CounterMetricFamily("inference_model_runs", "Runs, of a batch each", labels=labels)
+    for handle in pool.handles():
+        named = (handle.spec.model, handle.spec.version)
+        calls.add_metric(named, handle.calls)
+        runs.add_metric(named, handle.batches)
+    yield calls
+    yield runs

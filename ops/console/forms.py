@@ -1,11 +1,14 @@
 """The console's forms; their checks are those of the API where both take the same values."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from unfold.widgets import (
@@ -17,10 +20,11 @@ from unfold.widgets import (
 )
 
 from aihub.fields import JSON_MAX, ObjectField
-from registry.api.fields import ALIAS, NAME
+from registry.api.fields import ALIAS, NAME, PoolField, ServingField
 from registry.models import Membership, RegisteredModel, Team
 from registry.models.registered import Precision, Task
 from registry.models.versions import ModelVersion
+from registry.serving import Serving
 
 
 def _text(**attrs: Any) -> UnfoldAdminTextInputWidget:
@@ -44,31 +48,12 @@ class WordsField(forms.CharField):
         return words
 
 
-class ModelForm(forms.ModelForm):
-    """What may change of a model."""
-
-    tags = WordsField(label=_("Tags"), help_text=_("Separated by commas or spaces."))
-
-    class Meta:
-        model = RegisteredModel
-        fields = ("description", "tags", "task", "precision", "shared", "card")
-        widgets = {
-            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3, "maxlength": 10_000}),
-            "card": UnfoldAdminTextareaWidget(attrs={"rows": 14, "maxlength": 100_000}),
-            "task": UnfoldAdminSelectWidget(choices=Task.choices),
-            "precision": UnfoldAdminSelectWidget(choices=Precision.choices),
-            "shared": UnfoldBooleanSwitchWidget(),
-        }
-        help_texts = {
-            "card": _("What it was trained on, what it is good for and what it is not."),
-            "precision": _("How exactly answers must match the published weights."),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = self.instance.tag_rows.values_list("name", flat=True)
-        self.initial["tags"] = ", ".join(names)
-        self.fields["task"].disabled = self.instance.versions.exists()  # they were checked for it
+def _checked(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
+    """What the API reads out of a value; what it would answer, as the form's error."""
+    try:
+        return field.run_validation(value)
+    except serializers.ValidationError as error:
+        raise forms.ValidationError([str(detail) for detail in error.args[0]]) from None
 
 
 class ObjectFormField(forms.CharField):
@@ -79,10 +64,64 @@ class ObjectFormField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        try:
-            return ObjectField(binary=True).run_validation(text) if text else {}
-        except serializers.ValidationError as error:
-            raise forms.ValidationError([str(detail) for detail in error.args[0]]) from None
+        return _checked(ObjectField(binary=True), text) if text else {}
+
+
+class ServingFormField(ObjectFormField):
+    """How a model is served, with the defaults filled in."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, indent=2) if isinstance(value, dict) else value
+
+    def to_python(self, value: Any) -> Any:
+        return _checked(ServingField(), super().to_python(value))
+
+
+class ModelForm(forms.ModelForm):
+    """What may change of a model."""
+
+    tags = WordsField(label=_("Tags"), help_text=_("Separated by commas or spaces."))
+
+    serving = ServingFormField(
+        label=_("Serving (JSON)"),
+        required=False,
+        max_length=JSON_MAX,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 14, "class": "hub-mono"}),
+        help_text=_(
+            "Batching (“max_batch”, “max_delay_ms”, “queue”), the rules by which its circuit "
+            "breaker opens, and what answers then; empty for the defaults."
+        ),
+    )
+
+    class Meta:
+        model = RegisteredModel
+        fields = (
+            *("description", "tags", "task", "precision", "pool", "serving", "shared", "card"),
+        )
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3, "maxlength": 10_000}),
+            "card": UnfoldAdminTextareaWidget(attrs={"rows": 14, "maxlength": 100_000}),
+            "task": UnfoldAdminSelectWidget(choices=Task.choices),
+            "precision": UnfoldAdminSelectWidget(choices=Precision.choices),
+            "pool": _text(),
+            "shared": UnfoldBooleanSwitchWidget(),
+        }
+        help_texts = {
+            "card": _("What it was trained on, what it is good for and what it is not."),
+        }
+
+    def __init__(self, *args: Any, precisions: Mapping[Precision, Promise], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lines = ((choice.label, text) for choice, text in precisions.items())
+        self.fields["precision"].help_text = format_html_join("", "<div><b>{}</b>: {}</div>", lines)
+        self.initial["serving"] = Serving.parse(self.instance.serving).as_json()
+        names = self.instance.tag_rows.values_list("name", flat=True)
+        self.initial["tags"] = ", ".join(names)
+        self.fields["task"].disabled = self.instance.versions.exists()  # they were checked for it
+
+    def clean_pool(self) -> str:
+        pool: str = self.cleaned_data["pool"]
+        return pool and str(_checked(PoolField(), pool))
 
 
 class VersionForm(forms.ModelForm):

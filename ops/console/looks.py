@@ -64,6 +64,21 @@ def duration(milliseconds: int | None) -> str:
     return f"{number_format(round(milliseconds / 1000, 1), 1)} s"
 
 
+def percent(share: float | None) -> str:
+    """A share as people read it: 98.5 %."""
+    return "–" if share is None else f"{number_format(round(share * 100, 1), 1)} %"
+
+
+def rate(number: float | None) -> str:
+    """Items a second, without digits that mean nothing: 3.4, 416."""
+    return "–" if number is None else number_format(round(number, 1), 1 if number < 100 else 0)
+
+
+def difference(number: float | None) -> str:
+    """A small number with two digits: 0.0021, 1.2e-05."""
+    return "–" if number is None else f"{number:.2g}"
+
+
 def rounded(value: object) -> object:
     """Numbers with four digits, in a list too: what a person wants to see of 127 / 255."""
     if isinstance(value, float):

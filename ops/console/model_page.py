@@ -1,5 +1,7 @@
 """The pages of one model: what it is, its versions and aliases, editing, deleting."""
 
+import json
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,9 +15,24 @@ from ops.console.forms import AliasForm, ModelForm
 from ops.console.pages import Crumb, page, rights, show, told
 from registry import selectors
 from registry.models import RegisteredModel
+from registry.models.registered import Precision
 from registry.models.versions import State
 from registry.services.aliases import alias_delete, alias_set
 from registry.services.models import model_delete, model_update
+from registry.services.samples import sample_remove
+from registry.serving import Serving
+
+
+PRECISIONS = {
+    Precision.EXACT: _("Only forms that answer within 0.001 of the published weights."),
+    Precision.FAST: _(
+        "The fastest floating-point form that agrees with the published weights on at least 98 % "
+        "of 200 real inputs."
+    ),
+    Precision.INT8: _(
+        "As “fast”, and 8-bit forms too where they agree on at least 98 % of your own samples."
+    ),
+}
 
 
 def crumbs_of(model: RegisteredModel) -> list[Crumb]:
@@ -38,6 +55,10 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
         model=model,
         versions=versions,
         aliases=model.aliases.select_related("version"),
+        samples=model.samples.select_related("blob"),
+        precision_means=PRECISIONS[Precision(model.precision)],
+        serving=json.dumps(Serving.parse(model.serving).as_json(), indent=2),
+        texts=_texts(),
         ready=[version for version in versions if version.state == State.READY],
         hub_url=request.build_absolute_uri("/").rstrip("/"),
         **rights(principal_of(request), model),
@@ -48,7 +69,7 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def model_edit(request: HttpRequest, name: str) -> HttpResponse:
     model = selectors.model_get(principal_of(request), name, Action.PUBLISH)
-    form = ModelForm(request.POST or None, instance=model)
+    form = ModelForm(request.POST or None, instance=model, precisions=PRECISIONS)
     if form.is_valid():
         changes = {field: form.cleaned_data[field] for field in form.changed_data}
         if changes:
@@ -72,6 +93,16 @@ def model_remove(request: HttpRequest, name: str) -> HttpResponse:
     question = gettext("Delete the model “%(name)s” with all its versions?") % {"name": model.name}
     crumbs = [*crumbs_of(model), (_("Delete"), request.path)]
     return show(request, "console/confirm.html", crumbs, question=question, back=crumbs[-2][1])
+
+
+@page("models/<str:name>/samples/<str:file>/remove/", "sample_remove")
+@require_POST
+def sample_delete(request: HttpRequest, name: str, file: str) -> HttpResponse:
+    principal = principal_of(request)
+    model = selectors.model_get(principal, name, Action.PUBLISH)
+    with told(request, gettext("“%(file)s” was removed.") % {"file": file}):
+        sample_remove(selectors.sample_get(model, file), principal=principal)
+    return redirect("admin:model", model.name)
 
 
 @page("models/<str:name>/aliases/", "alias_set")
@@ -100,3 +131,12 @@ def alias_remove(request: HttpRequest, name: str, alias: str) -> HttpResponse:
     with told(request, gettext("The alias “%(alias)s” was removed.") % {"alias": alias}):
         alias_delete(selectors.alias_get(model, alias), principal=principal)
     return redirect("admin:model", model.name)
+
+
+def _texts() -> dict[str, str]:
+    """What the page's script says."""
+    return {
+        "sending": gettext("Uploading…"),
+        "unreachable": gettext("The hub cannot be reached; try again."),
+        "failed": gettext("The hub answered with an error ({status})."),
+    }

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aihub.access import Action
 from ops.console.caller import principal_of
@@ -20,8 +20,9 @@ from ops.console.pages import Crumb, page, rights, show, told
 from registry import selectors
 from registry.models import ModelVersion
 from registry.models.registered import Task
-from registry.models.versions import State
-from registry.services.versions import version_delete, version_update
+from registry.models.versions import Optimisation, State
+from registry.services.variants import variants_renew
+from registry.services.versions import PINNED, version_delete, version_update
 
 STEPS = {
     "checksum": _("Check sums"),
@@ -51,6 +52,8 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
         findings=_findings(found),
         shown_labels=found.labels[:SHOWN_LABELS],
         live=found.state in (State.UPLOADING, State.PROCESSING),
+        variants=selectors.variants_shown(found),
+        optimising=found.state == State.READY and found.optimisation != Optimisation.DONE,
         takes_images=found.model.task == Task.IMAGE_CLASSIFICATION,
         example=_example(found),
         api_url=f"{model_url}/versions/{quote(found.version)}/",
@@ -75,6 +78,29 @@ def version_edit(request: HttpRequest, name: str, version: str) -> HttpResponse:
         return redirect("admin:version", found.model.name, found.version)
     crumbs = [*_crumbs(found), (_("Edit"), request.path)]
     return show(request, "console/form.html", crumbs, form=form, back=crumbs[-2][1])
+
+
+@page("models/<str:name>/versions/<str:version>/pin/", "variant_pin")
+@require_POST
+def variant_pin(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    principal = principal_of(request)
+    found = selectors.version_get(principal, name, version, Action.PUBLISH)
+    variant = request.POST.get("variant", "")[:40]
+    values = {"variant": variant}
+    text = gettext("“%(variant)s” serves from now on.") if variant else gettext("Unpinned.")
+    with told(request, text % values):
+        version_update(found, principal=principal, changes={PINNED: variant})
+    return redirect("admin:version", found.model.name, found.version)
+
+
+@page("models/<str:name>/versions/<str:version>/optimise/", "version_optimise")
+@require_POST
+def version_optimise(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    principal = principal_of(request)
+    found = selectors.version_get(principal, name, version, Action.PUBLISH)
+    with told(request, gettext("The variants are compiled anew.")):
+        variants_renew(found, principal=principal)
+    return redirect("admin:version", found.model.name, found.version)
 
 
 @page("models/<str:name>/versions/<str:version>/delete/", "version_delete")

@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from aihub import request_context
+from registry.file_cache import kept
 from registry.models import WorkerHeartbeat
 from registry.processing import jobs, pipeline
 from registry.processing.jobs import Lease
@@ -40,7 +41,7 @@ def run_one() -> bool:
     lease = jobs.claim(worker_name(), HANDLERS)
     if lease is None:
         return False
-    with kept_alive(lease), request_context.use(lease.request_id):
+    with kept_alive(lease), kept(), request_context.use(lease.request_id):
         HANDLERS[lease.kind](lease)
     return True
 

@@ -53,7 +53,9 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x93NUMPY", NOT_A_MODEL, "NumPy"),
     (0, b"SQLite format 3\x00", NOT_A_MODEL, "SQLite"),
 )
-_PICKLE = re.compile(rb"\x80[\x00-\x05]|[\x5d\x7d]q\x00|[\x5d\x7d(]*c[\w.]+\n[\w.]+\n|\(dp|\(lp|\(i[\w.]+\n")
+_PICKLE = re.compile(
+    rb"\x80[\x00-\x05]|[\x5d\x7d]q\x00|[\x5d\x7d(]*c[\w.]+\n[\w.]+\n|\(dp|\(lp|\(i[\w.]+\n"
+)
 _HTML = re.compile(r"\s*(<!--.*?-->\s*)?<(!doctype html|html|head|body)", re.IGNORECASE | re.DOTALL)
 OPENVINO = re.compile(r"\s*(<\?xml[^>]*\?>)?\s*(<!--.*?-->\s*)?<net[\s>]", re.DOTALL)
 """How OpenVINO's description of a network begins."""

@@ -41,6 +41,8 @@ def rows(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> str:
     for version in ("1.0.0", "2.0.0"):
         published(hub, name, version, file, task="tensor", team="alpha")
     set_alias(hub.client(), name, "production", "2.0.0")
+    for version in ("1.0.0", "2.0.0"):  # loading is not what is measured
+        assert predict_json(hub.client("viewer"), name, ROW, version=version).status_code == 200
     return name
 
 

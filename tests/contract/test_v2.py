@@ -55,7 +55,6 @@ def test_the_client_finds_the_server_and_its_models(
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.get_server_metadata()["name"] == "aihub"
-    print(hub_text(client, headers))
     assert client.is_model_ready(PICTURES, headers=headers)
     assert client.is_model_ready(PICTURES, "1.0.0", headers=headers)
     assert not client.is_model_ready("nobody", headers=headers)
@@ -215,8 +214,3 @@ def test_a_token_is_had_as_the_guide_says(hub: Hub) -> None:
     (line,) = [block for block in blocks("bash") if "TOKEN=" in block]
     assert httpx.URL(re.findall(r"HUB=(\S+)", line)[0]).port == 8000
     assert "/api/v1/auth/token/" in line
-
-
-def hub_text(client: Any, headers: Any) -> Any:
-    r = client._get("v2/models/imagenet/ready", headers=headers, query_params=None)
-    return r.status_code, r.read()

@@ -24,6 +24,7 @@ from inference.routing import ModelRoute, Routes, VersionRoute
 from inference.runtimes import reference_runtime, runtime_named
 from inference.runtimes.base import Form
 from inference.spec import ModelSpec, VariantSpec
+from inference.texts import tokenizer_of
 
 TEAM = 1
 PEOPLE = {
@@ -68,9 +69,10 @@ def processed(published: Published) -> Source:
     form = Form(threads=available_cores(), device="cpu")
     model = runtime.load(spec, files, form)
     spec = completion.completed(runtime.completed(spec), model.signature)
-    signature = sampling.observe(model, spec)
+    tokenizer = tokenizer_of(replace(spec, signature=model.signature), files)
+    signature = sampling.observe(model, spec, tokenizer)
     spec = replace(spec, signature=signature, num_classes=sampling.classes(spec, signature))
-    return Source(spec, runtime.load(spec, files, form))
+    return Source(spec, runtime.load(spec, files, form), tokenizer)
 
 
 class Door:

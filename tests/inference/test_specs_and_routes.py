@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from aihub.problems import Problem
 from inference import specs
-from inference.loading import version_load
+from inference.loading import version_prepare
 from inference.routes import routes_load
 from inference.routing import Routes
 from registry.models import Alias, Blob, ModelVersion, RegisteredModel, Team, VersionFile
@@ -91,10 +91,10 @@ def test_a_version_is_loaded_from_storage(tmp_path: Path) -> None:
     )
     VersionFile.objects.create(version=version, path="m.onnx", size=1, blob=_stored(path))
     with ThreadPoolExecutor(1) as thread:
-        loaded = thread.submit(version_load, version.pk).result()
+        plan = thread.submit(version_prepare, version.pk).result()
         thread.submit(connections.close_all).result()
     inputs = {"x": np.zeros((1, 4), np.float32)}
-    assert loaded.model.predict(inputs)["logits"].tolist() == [[0, 0, 0]]
+    assert plan.load().model.predict(inputs)["logits"].tolist() == [[0, 0, 0]]
 
 
 def _stored(path: Path) -> Blob:

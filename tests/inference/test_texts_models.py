@@ -24,7 +24,7 @@ from inference.specs import spec_of
 from inference.texts import Tokenizer, tokenizer_of
 from registry.models import ModelVersion, Team
 from registry.refusals import Refused
-from tests.inference.samples import spec_for
+from tests.inference.samples import linear_onnx, spec_for
 from tests.inference.test_processing import context_for, process
 from tests.inference.texts_samples import (
     CLASSES,
@@ -220,8 +220,6 @@ def test_a_tokenizer_of_another_model_is_refused(alpha: Team, tmp_path: Path) ->
 
 
 def test_images_are_no_texts(alpha: Team, tmp_path: Path) -> None:
-    from tests.inference.samples import linear_onnx
-
     files = onnx_files(linear_onnx(tmp_path / "m.onnx", item=(3, 8, 8)))
     with pytest.raises(Refused, match="takes input_ids"):
         published(alpha, files, CLASSIFICATION, format="onnx")

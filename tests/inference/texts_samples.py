@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,6 @@ def _training_set(
     module: Any, spec: Any, files: Mapping[str, Path]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The body's states of every sentence, which the head alone learns from, and the classes."""
-    from dataclasses import replace
-
     finished = text_architecture(spec, files).finished(module)
     tokenizer = tokenizer_of(replace(spec, signature=finished.signature), files)
     assert tokenizer

@@ -1,7 +1,8 @@
-// A version's page: follows its processing, and tries it.
+// A version's page: follows its processing and its variants, and tries it.
 import { startTrying } from "./try.js";
 
 const EVERY = 1000; // milliseconds
+const VARIANTS_EVERY = 3000;
 const texts = JSON.parse(document.getElementById("version-texts").textContent);
 const root = () => document.getElementById("version");
 
@@ -24,12 +25,36 @@ function showStep(step) {
   line.querySelector(".hub-bar").style.setProperty("--done", `${percent}%`);
 }
 
+async function pageNow() {
+  const answer = await fetch(location.href);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
 /** Put the server's whole page in place of what was followed: sums, signature, reason. */
 async function showFinal() {
-  const answer = await fetch(location.href);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await pageNow();
   root().replaceWith(document.adoptNode(page.getElementById("version")));
   startTrying(texts);
+  followVariants();
+}
+
+/** Show the table of variants as it grows, but not under the hands of somebody who uses it. */
+async function lookAtVariants() {
+  const table = (await pageNow()).getElementById("variants");
+  const shown = document.getElementById("variants");
+  if (table && !shown.contains(document.activeElement)) shown.replaceWith(document.adoptNode(table));
+}
+
+function followVariants() {
+  if (document.getElementById("variants")?.dataset.optimising !== "true") return;
+  setTimeout(async () => {
+    try {
+      await lookAtVariants();
+    } catch {
+      // The hub restarts, or the network is away: look again.
+    }
+    followVariants();
+  }, VARIANTS_EVERY);
 }
 
 async function look() {
@@ -52,4 +77,5 @@ async function follow() {
 }
 
 if (root().dataset.live === "true") follow();
+else followVariants();
 startTrying(texts);
