@@ -17,7 +17,7 @@ class Action(StrEnum):
     PREDICT = "predict"
     PUBLISH = "publish"  # create and edit models and versions, move aliases
     DELETE = "delete"  # models and versions
-    MANAGE = "manage"  # the team's members and API keys, its audit trail
+    MANAGE = "manage"  # the team's members and API keys, its audit trail, circuit breakers
 
 
 class Role(StrEnum):

@@ -45,7 +45,7 @@ from ops.identity.credentials import Authenticator  # noqa: E402
 from ops.identity.last_used import LastUsed  # noqa: E402
 from registry.models.revision import revision_current  # noqa: E402
 
-GRPC_GRACE = 15.0  # seconds for calls under way
+GRPC_GRACE = 10.0  # seconds for calls under way
 
 
 class Replica:

@@ -113,7 +113,16 @@ class Poller(threading.Thread):
                 snapshot.refresh()
             self.seen = revision
         for tick in self.ticks:
+            self._try(tick)
+
+    @staticmethod
+    def _try(tick: Callable[[], None]) -> None:
+        """A tick that fails is tried again at the next look; it holds nothing else up."""
+        try:
             tick()
+        except Exception:
+            logger.warning("%r failed; it will be tried again", tick, exc_info=True)
+            close_old_connections()
 
 
 class Freshener:

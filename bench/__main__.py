@@ -1,15 +1,13 @@
 """All scenarios, or those named: `make bench`, `make bench SCENARIOS="compare overload"`."""
 
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from types import ModuleType
 
 from bench import bare, compare, machine, many, neighbours, overload, swaps
 from bench.environments import check_wrk, python_of
 from bench.places import BENCH, PLOT, RESULTS
-from bench.running import Run, arguments, measured
+from bench.running import Run, arguments, measured, run_of
 from bench.servers import PEERS
 
 SCENARIOS: dict[str, ModuleType] = {
@@ -33,8 +31,7 @@ def main() -> None:
     for name in ("plot", *(peer.name for peer in PEERS)) if "compare" in names else ():
         python_of(name)  # installed before anything is measured
     parts = [f"Measured on {machine.sentence()}."]
-    with tempfile.TemporaryDirectory(prefix="aihub-bench-") as folder:
-        run = Run(Path(folder), given.seconds, given.scale)
+    with run_of(given) as run:
         for name in names:
             parts.append(_measured(name, run))
     (RESULTS / "summary.md").write_text("\n\n".join(parts) + "\n")

@@ -174,7 +174,7 @@ def running(home: Path, **settings: str) -> Iterator[Hub]:
         )
     hub = Hub(home, f"http://127.0.0.1:{port}", launcher.pid)
     try:
-        wait_until(lambda: is_ready(hub.url), "the hub to be ready", STARTS_WITHIN)
+        wait_started(hub.url, launcher, home.with_name(f"{home.name}-launcher.txt"))
         hub.sign_in()
         hub.ensure_demonstration()
         yield hub
@@ -198,6 +198,17 @@ def wait_quietly(process: "subprocess.Popen[bytes]", seconds: float = 30.0) -> N
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         print(f"process {process.pid} does not stop; it is ended", flush=True)
+
+
+def wait_started(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """RuntimeError with the end of its log when the process ends instead."""
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended: {log.read_text(errors='replace')[-1500:]}")
+        return is_ready(url)
+
+    wait_until(ready, f"{url} to be ready", STARTS_WITHIN)
 
 
 def is_ready(url: str) -> bool:

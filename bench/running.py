@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +21,18 @@ Found = dict[str, Any]
 class Run:
     """`seconds` is the length of one measurement; `scale` shortens what has a length of its own.
 
-    The hub in `shared` serves several scenarios, so that models are optimised once.
+    The hub in `shared` serves several scenarios, so that models are optimised once. What lies in
+    `folder` is of this run alone.
     """
 
+    kept: Path
     folder: Path
     seconds: float = 8.0
     scale: float = 1.0
 
     @property
     def shared(self) -> Path:
-        return self.folder / "hub"
+        return self.kept / "hub"
 
 
 Scenario = Callable[[Run], Found]
@@ -42,7 +46,17 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="of what takes minutes: 0.1 is a tenth of it"
     )
+    parser.add_argument("--folder", type=Path, help="keeps the hubs and their models for next time")
     return parser
+
+
+@contextmanager
+def run_of(given: argparse.Namespace) -> Iterator[Run]:
+    """What the arguments ask for; without a folder, one that is removed afterwards."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers are stopped
+    with tempfile.TemporaryDirectory(prefix="aihub-bench-") as temporary:
+        folder = Path(given.folder or temporary).resolve()
+        yield Run(folder, Path(temporary), given.seconds, given.scale)
 
 
 def measured(name: str, scenario: Scenario, report: Report, run: Run) -> str:
@@ -60,6 +74,5 @@ def measured(name: str, scenario: Scenario, report: Report, run: Run) -> str:
 def alone(name: str, scenario: Scenario, report: Report) -> None:
     """What `python -m bench.<name>` does."""
     given = arguments(f"The scenario “{name}” of the benchmarks.").parse_args()
-    with tempfile.TemporaryDirectory(prefix="aihub-bench-") as folder:
-        run = Run(Path(folder), given.seconds, given.scale)
+    with run_of(given) as run:
         print(machine.sentence(), measured(name, scenario, report, run), sep="\n\n")

@@ -75,7 +75,8 @@ def _bentoml(port: int, folder: Path) -> tuple[str, ...]:
 def _mlserver(port: int, folder: Path) -> tuple[str, ...]:
     """MLServer reads a folder: its own settings, and the model's."""
     spare = {"grpc_port": free_port(), "metrics_port": free_port()}
-    settings = {"host": "127.0.0.1", "http_port": port, **spare}
+    # In one process: its workers do not start under this uvloop, and would only add a hop here.
+    settings = {"host": "127.0.0.1", "http_port": port, "parallel_workers": 0, **spare}
     model = {"name": "model", "implementation": "bench.peers.mlserver_runtime.Model"}
     (folder / "settings.json").write_text(json.dumps(settings))
     (folder / "model-settings.json").write_text(json.dumps(model))
@@ -117,6 +118,7 @@ def running(peer: Peer, model: str, folder: Path) -> Iterator[str]:
         stop(process)
 
 
+_WRONG = (415, 422, 500)
 # Nothing is told to anyone outside, and nothing is drawn on a terminal.
 _SILENT = {
     "BENTOML_DO_NOT_TRACK": "True",
@@ -150,8 +152,8 @@ def _wait(peer: Peer, model: str, url: str, process: "subprocess.Popen[bytes]", 
 
 
 def _hopeless(error: httpx.HTTPError) -> bool:
-    """A server that is starting does not listen yet, or does not know the path yet."""
-    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code != 404
+    """A server that is starting does not listen yet, or not know its model; others are wrong."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _WRONG
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

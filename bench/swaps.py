@@ -23,7 +23,7 @@ from bench.load import Answer, Load, Tally, around
 from bench.places import ROOT
 from bench.report import table
 from bench.running import Run, alone
-from bench.servers import STARTS_WITHIN, stop
+from bench.servers import stop
 from bench.wrk import Post
 from ops.launch.roles import server_command
 from tests.ports import free_port
@@ -83,7 +83,7 @@ def _replica(run: Run, number: int) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        hubs.wait_until(lambda: hubs.is_ready(url), f"replica {number}", STARTS_WITHIN)
+        hubs.wait_started(url, process, log)
         yield url
     finally:
         process.terminate()

@@ -18,6 +18,7 @@ from inference.routing import ModelRoute, Routes, VersionRoute
 from inference.runtimes.base import RUN_LIMIT, Arrays, TooSlow, Unfit
 from inference.signature import described
 
+LONG = 1.0  # seconds; who waits longer and leaves tells of a slow model
 REPORT_EVERY = 1.0  # seconds
 _TRIES = 5  # of entering a model that left memory again before its caller could
 
@@ -69,6 +70,8 @@ class Ticket:
             self._record(started, inputs, failed=True)
             raise _unavailable(N_("The model stopped; it is being loaded again."), 1.0) from None
         except asyncio.CancelledError:
+            if time.monotonic() - started > LONG:  # most likely that is why the caller left
+                self._record(started, failed=False)
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise Gone from None

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +22,13 @@ from registry.refusals import N_
 logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[2]
+_COMMAND = (sys.executable, "-m", "inference.optimising.child")
 _LOG_TAIL = 2000  # characters
 
 
-def compile_variants(task: CompileTask) -> Generator[CandidateResult, None, None]:
+def compile_variants(
+    task: CompileTask, command: Sequence[str] = _COMMAND
+) -> Generator[CandidateResult, None, None]:
     """A line of the table for the reference, then for each candidate as it is finished.
 
     Those in `task.done` are left out. A candidate that kills its process or takes longer than the
@@ -35,7 +38,7 @@ def compile_variants(task: CompileTask) -> Generator[CandidateResult, None, None
     """
     progress = _Progress(reference_of(task.spec), set(task.done))
     while not progress.finished:
-        with _child(replace(task, done=frozenset(progress.done))) as child:
+        with _child(replace(task, done=frozenset(progress.done)), command) as child:
             yield from _results(child, progress, task.limit)
 
 
@@ -127,11 +130,11 @@ def _results(child: _Child, progress: _Progress, limit: float) -> Iterator[Candi
 
 
 @contextmanager
-def _child(task: CompileTask) -> Iterator[_Child]:
+def _child(task: CompileTask, command: Sequence[str]) -> Iterator[_Child]:
     """A process that works on the task; killed on the way out if it still runs."""
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "inference.optimising.child"],
+            command,
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

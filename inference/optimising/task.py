@@ -17,7 +17,8 @@ class CompileTask:
 
     `files` are local paths by path in the version, `samples` those of its owner's sample files by
     their names. `done` names candidates that need no result any more. `sparsity` is the share of
-    weights to prune, from 0 to 1. `limit` is in seconds for each candidate.
+    weights to prune, from 0 to 1. `limit` is in seconds for each candidate, `seconds` how long each
+    rate is measured.
     """
 
     spec: ModelSpec
@@ -30,6 +31,7 @@ class CompileTask:
     sparsity: float | None = None
     done: frozenset[str] = frozenset()
     limit: float = 180.0
+    seconds: float = 0.5
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON that `from_json` reads back to an equal value."""
@@ -44,6 +46,7 @@ class CompileTask:
             "sparsity": self.sparsity,
             "done": sorted(self.done),
             "limit": self.limit,
+            "seconds": self.seconds,
         }
 
     @classmethod

@@ -49,7 +49,7 @@ class Bench:
         with closing(_load(reference, task, task.spec, task.files)) as model:
             signature = task.spec.signature or model.signature
             inputs = gather(task, signature)
-            costs = _costs(model, inputs, before)
+            costs = _costs(model, inputs, task.seconds, before)
             expected = answers(model, inputs, signature, task.spec.classifies)
         bench = cls(task, signature, inputs, expected, Derived(task, inputs))
         size = sum(local.stat().st_size for local in task.files.values())
@@ -74,7 +74,7 @@ class Bench:
         spec = replace(task.spec.in_form(_variant(candidate, path)), signature=self.signature)
         before = _memory_before(candidate, task)
         with closing(_load(candidate, task, spec, files)) as model:
-            costs = _costs(model, self.inputs, before)
+            costs = _costs(model, self.inputs, task.seconds, before)
             found = answers(model, self.inputs, self.signature, spec.classifies)
         size = sum(local.stat().st_size for local in files.values())
         return self._result(candidate, found, costs, size, path)
@@ -125,6 +125,6 @@ def _load(
     return runtime_named(candidate.runtime, task.architectures).load(spec, files, form)
 
 
-def _costs(model: LoadedModel, inputs: Inputs, before: int) -> Costs:
-    rate_1, rate_8 = measuring.rate(model, inputs, 1), measuring.rate(model, inputs, 8)
-    return Costs(max(measuring.resident() - before, 0), rate_1, rate_8)
+def _costs(model: LoadedModel, inputs: Inputs, seconds: float, before: int) -> Costs:
+    rates = [measuring.rate(model, inputs, batch, seconds) for batch in (1, 8)]
+    return Costs(max(measuring.resident() - before, 0), *rates)

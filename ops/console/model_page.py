@@ -22,7 +22,6 @@ from registry.services.models import model_delete, model_update
 from registry.services.samples import sample_remove
 from registry.serving import Serving
 
-
 PRECISIONS = {
     Precision.EXACT: _("Only forms that answer within 0.001 of the published weights."),
     Precision.FAST: _(

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,7 @@ def launch(env: Env, environ: Mapping[str, str], console: Console) -> None:
         console.plain(f"AIHub {__version__}; its data is in {short(env.AIHUB_HOME)}")
         for name in unknown_names(dict(environ)):
             console.warn(f"{name} is set, but the hub has no such setting.")
+        env = replace(env, AIHUB_GRPC_PORT=preflight.grpc_port(env))
         _log_to_file(env.AIHUB_HOME)
         administrator = bootstrap.prepare(env)
         console.done("The database is up to date.")

@@ -70,6 +70,19 @@ def check_port(host: str, port: int) -> None:
         raise CannotStart(_port_sentence(error, host, port)) from error
 
 
+def grpc_port(env: Env) -> int:
+    """The port for gRPC: the one that was asked for, else the next one if nothing is there."""
+    if env.AIHUB_GRPC_PORT:
+        check_port(env.AIHUB_HOST, env.AIHUB_GRPC_PORT)
+        return env.AIHUB_GRPC_PORT
+    following = env.AIHUB_PORT + 1
+    try:
+        check_port(env.AIHUB_HOST, following)
+    except CannotStart:
+        return 0
+    return following
+
+
 @contextmanager
 def only_hub(home: Path) -> Iterator[None]:
     """Hold the hub's folder; a second hub on it is refused, and the lock ends with the process."""

@@ -65,6 +65,7 @@ def _child_environ(env: Env, environ: Mapping[str, str]) -> dict[str, str]:
     """The launcher's environment, with paths that hold in any folder."""
     kept = {name: value for name, value in environ.items() if name not in _HIDDEN}
     kept["AIHUB_HOME"] = str(env.AIHUB_HOME)
+    kept["AIHUB_GRPC_PORT"] = str(env.AIHUB_GRPC_PORT)
     if env.AIHUB_MODELS_FILE:
         kept["AIHUB_MODELS_FILE"] = str(env.AIHUB_MODELS_FILE)
     return kept

@@ -11,8 +11,12 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, no
 
 def url_of(env: Env) -> str:
     """Where a person on this machine reaches the hub."""
+    return f"http://{_host(env)}:{env.AIHUB_PORT}"
+
+
+def _host(env: Env) -> str:
     host = _EVERYWHERE.get(env.AIHUB_HOST, env.AIHUB_HOST)
-    return f"http://{f'[{host}]' if ':' in host else host}:{env.AIHUB_PORT}"
+    return f"[{host}]" if ":" in host else host
 
 
 def say_password(env: Env, administrator: Administrator, console: Console) -> None:
@@ -30,6 +34,8 @@ def say_where(env: Env, console: Console) -> None:
     console.plain()
     console.plain(f"  Console   {url}/  (user {ADMIN}, password in {known})")
     console.plain(f"  API       {url}/api/docs/")
+    if env.AIHUB_GRPC_PORT:
+        console.plain(f"  gRPC      {_host(env)}:{env.AIHUB_GRPC_PORT} (Open Inference Protocol)")
     console.plain(f"  Logs      {short(log_path(env.AIHUB_HOME, '*'))}")
     console.plain("  Call it")
     for line in curl_example(env):

@@ -22,6 +22,7 @@ THERE = """
 "path.name" = "{name}"
 "path.version" = "1.0.0"
 "path.alias" = "production"
+"path.file" = "rows.jsonl"
 """
 
 
@@ -39,6 +40,9 @@ def models(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str
     for name in files:
         hub.wait_ready(name, "1.0.0")
         set_alias(client, name, "production", "1.0.0")
+        sample = {"file": ("rows.jsonl", b"[0, 1, 2, 3]")}
+        answer = client.post(f"{API}/models/{name}/samples/", files=sample)
+        assert answer.status_code == 201, answer.text
     return "fuzzed-arrays", "fuzzed-images"
 
 
@@ -97,6 +101,8 @@ def test_what_succeeds_is_described_too(hub: Hub, models: tuple[str, str]) -> No
         "/models/{name}/": f"/models/{images}/",
         "/models/{name}/versions/": f"/models/{images}/versions/",
         "/models/{name}/versions/{version}/": f"/models/{images}/versions/1.0.0/",
+        "/models/{name}/samples/": f"/models/{images}/samples/",
+        "/models/{name}/samples/{file}/": f"/models/{images}/samples/rows.jsonl/",
         "/models/{name}/aliases/{alias}/": f"/models/{images}/aliases/production/",
         "/audit/": "/audit/",
         "/api-keys/": "/api-keys/",

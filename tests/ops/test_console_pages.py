@@ -16,10 +16,26 @@ from ops.console.publish_page import next_version
 from ops.identity.credentials import Authenticator
 from ops.identity.directory import DatabaseDirectory
 from ops.models import ApiKey, AuditEvent
-from registry.models import Alias, Membership, ModelVersion, RegisteredModel, Team
+from registry.models import (
+    Alias,
+    Blob,
+    Membership,
+    ModelVersion,
+    RegisteredModel,
+    Sample,
+    Team,
+    Variant,
+)
 from registry.models.versions import State
 from tests.cast import PASSWORD
-from tests.registry.making import make_model, make_ready, make_rejected, publish
+from tests.registry.making import (
+    compiling_on,
+    make_model,
+    make_ready,
+    make_rejected,
+    make_variant,
+    publish,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +112,43 @@ class TestModels:
         as_owner.post("/models/digits/edit/", {**data, "precision": "fast"})
         assert audited() == []
 
+    def test_how_it_is_served_can_be_edited(self, as_owner: Client, alpha: Team) -> None:
+        make_model(alpha)
+        data = {"task": "image-classification", "precision": "int8", "pool": "heavy"}
+        as_owner.post("/models/digits/edit/", {**data, "serving": '{"max_batch": 4}'})
+        model = RegisteredModel.objects.get()
+        assert (model.precision, model.pool, model.serving["max_batch"]) == ("int8", "heavy", 4)
+        page = as_owner.get("/models/digits/").content.decode()
+        assert "your own samples" in page
+        assert "&quot;max_batch&quot;: 4" in page
+        form = as_owner.get("/models/digits/edit/").context["form"]
+        assert json.loads(form["serving"].value()) == model.serving
+        assert "0.001" in form["precision"].help_text
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("pool", "*"), ("serving", '{"max_batch": 0}'), ("serving", "[]"), ("serving", "{")],
+    )
+    def test_what_the_api_refuses_is_told_in_the_form(
+        self, as_owner: Client, alpha: Team, field: str, value: str
+    ) -> None:
+        make_model(alpha)
+        data = {"task": "image-classification", "precision": "fast", field: value}
+        answer = as_owner.post("/models/digits/edit/", data)
+        assert answer.context["form"].errors[field]
+        assert audited() == []
+
+    def test_samples_are_listed_and_removed(self, as_owner: Client, alpha: Team) -> None:
+        blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
+        Sample.objects.create(model=make_model(alpha), name="cats 1.zip", blob=blob, items=25)
+        page = as_owner.get("/models/digits/").content.decode()
+        assert "cats 1.zip" in page
+        assert 'data-url="/api/v1/models/digits/samples/"' in page
+        as_owner.post("/models/digits/samples/cats%201.zip/remove/")
+        assert not Sample.objects.exists()
+        as_owner.post("/models/digits/samples/cats%201.zip/remove/")
+        assert audited() == ["samples.removed"]
+
     def test_an_alias_moves_to_a_ready_version(self, as_owner: Client, alpha: Team) -> None:
         make_ready(publish(make_model(alpha)))
         data = {"name": "production", "version": "1.0.0", "comment": "better"}
@@ -160,6 +213,45 @@ class TestVersions:
         page = as_owner.get("/models/digits/versions/1.0.0/")
         assert json.loads(page.context["example"]) == {"inputs": [[0, 0, 0]]}
         assert 'data-kind="json"' in page.content.decode()
+
+    def test_its_variants_stand_in_a_table(self, as_owner: Client, alpha: Team) -> None:
+        version = make_ready(publish(make_model(alpha), format="onnx"))
+        measured = {"agreement": 0.985, "decided": 180, "inputs": 200, "inputs_from": "owner"}
+        rates = {"max_difference": 0.00123, "rate_1": 3.44, "rate_8": 1416.2, "size": 5_000_000}
+        make_variant(version, "openvino-bf16", **measured, **rates)
+        make_variant(version, "onnxruntime-fp32", reference=True)
+        why = {"reason_message": "No %(x)s.", "reason_values": {"x": "luck"}}
+        make_variant(version, "openvino-int8", state="failed", **why)
+        page = as_owner.get("/models/digits/versions/1.0.0/").content.decode()
+        for text in ("98.5 %", "180 of 200", "0.0012", "3.4", "1416", "5.0 MB", "No luck."):
+            assert text in page
+        assert 'data-optimising="true"' in page
+        ModelVersion.objects.update(optimisation="done")
+        page = as_owner.get("/models/digits/versions/1.0.0/").content.decode()
+        assert 'data-optimising="false"' in page
+
+    def test_a_variant_is_pinned_and_unpinned(self, as_owner: Client, alpha: Team) -> None:
+        version = make_ready(publish(make_model(alpha), format="onnx"))
+        make_variant(version, "openvino-bf16")
+        here = "/models/digits/versions/1.0.0/"
+        as_owner.post(f"{here}pin/", {"variant": "openvino-bf16"})
+        assert "openvino-bf16" in told(as_owner, here)[0]
+        assert ModelVersion.objects.get().pinned_variant == "openvino-bf16"
+        as_owner.post(f"{here}pin/", {"variant": ""})
+        assert ModelVersion.objects.get().pinned_variant == ""
+        as_owner.post(f"{here}pin/", {"variant": "nothing"})
+        assert "nothing" in told(as_owner, here)[-1]
+        assert audited() == ["version.variant_pinned"] * 2
+
+    def test_variants_are_compiled_anew(self, as_owner: Client, alpha: Team) -> None:
+        make_variant(make_ready(publish(make_model(alpha), format="onnx")), "openvino-bf16")
+        here = "/models/digits/versions/1.0.0/"
+        as_owner.post(f"{here}optimise/")
+        assert "AIHUB_OPTIMISE" in told(as_owner, here)[0]
+        with compiling_on("cpu-a"):
+            as_owner.post(f"{here}optimise/")
+            assert audited() == ["version.optimisation_requested"]
+            assert not Variant.objects.exists()
 
     def test_description_and_metrics_can_be_edited(self, as_owner: Client, alpha: Team) -> None:
         publish(make_model(alpha))

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from aihub.events import SYSTEM
 from ops.keys import key_create
-from registry.models import Team
+from registry.models import Blob, Sample, Team
 from registry.services.aliases import alias_set
 from tests.cast import CAST, enter, enter_admin
 from tests.registry.making import make_model, make_ready, publish
@@ -61,6 +61,9 @@ PAGES = [
     Page(f"{MODEL}edit/", PUBLISHERS, method="post", status=302, data=EDITED),
     Page(f"{MODEL}delete/", OWNERS),
     Page(f"{MODEL}delete/", OWNERS, method="post", status=302),
+    Page(f"{MODEL}samples/cat.png/remove/", PUBLISHERS, method="post", status=302),
+    Page(f"{VERSION}pin/", PUBLISHERS, method="post", status=302, data={"variant": "torch-fp32"}),
+    Page(f"{VERSION}optimise/", PUBLISHERS, method="post", status=302),
     Page(f"{MODEL}aliases/", PUBLISHERS, method="post", status=302, data=ALIAS),
     Page(f"{MODEL}aliases/production/remove/", PUBLISHERS, method="post", status=302),
     Page(VERSION, OF_ALPHA),
@@ -95,6 +98,8 @@ def places(alpha: Team) -> dict[str, object]:
     model = make_model(alpha)
     version = make_ready(publish(model))
     alias_set(principal=SYSTEM, model=model, name="production", version=version)
+    blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
+    Sample.objects.create(model=model, name="cat.png", blob=blob, items=1)
     key, _ = key_create(principal=SYSTEM, team=alpha, name="shop", actions=["predict"])
     return {"prefix": key.prefix, "pk": people["viewer"].pk, **people}
 

@@ -74,6 +74,13 @@ def states(version: ModelVersion) -> Iterable[tuple[str, str]]:
     return [(entry["name"], entry["state"]) for entry in entries]
 
 
+def make_variant(version: ModelVersion, name: str, cpu: str = "cpu-a", **fields: Any) -> Variant:
+    """A row of a version's table; `name` begins with its runtime and precision."""
+    runtime, precision = name.split("-")[:2]
+    given = {"runtime": runtime, "precision": precision, "state": "ready", "cpu": cpu}
+    return Variant.objects.create(version=version, name=name, **{**given, **fields})
+
+
 @contextmanager
 def compiling_on(cpu: str) -> Iterator[None]:
     """As if variants were compiled on this kind of processor; the first row that is ready serves,

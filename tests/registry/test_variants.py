@@ -24,6 +24,7 @@ from tests.registry.making import (
     compiling_on,
     make_model,
     make_ready,
+    make_variant,
     publish,
     use_steps,
 )
@@ -50,12 +51,6 @@ def version(alpha: Team) -> ModelVersion:
     version = make_ready(publish(make_model(alpha), format="onnx"))
     Job.objects.all().delete()
     return version
-
-
-def row(version: ModelVersion, name: str, cpu: str = "cpu-a", **fields: Any) -> Variant:
-    runtime, precision = name.split("-")[:2]
-    given = {"runtime": runtime, "precision": precision, "state": "ready", "cpu": cpu}
-    return Variant.objects.create(version=version, name=name, **{**given, **fields})
 
 
 def variants(client: APIClient) -> dict[tuple[str, str], Any]:
@@ -108,7 +103,7 @@ def test_a_version_that_is_not_ready_has_none(client: APIClient, alpha: Team) ->
 
 def test_a_failed_one_has_its_reason(client: APIClient, version: ModelVersion) -> None:
     reason = {"reason_message": "No %(what)s.", "reason_values": {"what": "luck"}}
-    row(version, "openvino-bf16", state="failed", **reason)
+    make_variant(version, "openvino-bf16", state="failed", **reason)
     shown = variants(client)["cpu-a", "openvino-bf16"]
     assert (shown["state"], shown["reason"], shown["serves"]) == ("failed", "No luck.", False)
 
@@ -117,18 +112,18 @@ def test_each_kind_of_processor_has_its_own_choice(
     client: APIClient, version: ModelVersion
 ) -> None:
     for cpu in ("cpu-a", "cpu-b"):
-        row(
+        make_variant(
             version, "torch-fp32", cpu, reference=True, state="failed" if cpu > "cpu-a" else "ready"
         )
-        row(version, "openvino-bf16", cpu)
+        make_variant(version, "openvino-bf16", cpu)
     assert serving(client) == {("cpu-a", "torch-fp32"), ("cpu-b", "openvino-bf16")}
     model_update(version.model, principal=SYSTEM, changes={"precision": "exact"})
     assert serving(client) == {("cpu-a", "torch-fp32"), ("cpu-b", "torch-fp32")}
 
 
 def test_one_is_pinned_and_unpinned(client: APIClient, version: ModelVersion) -> None:
-    row(version, "torch-fp32", reference=True)
-    row(version, "openvino-bf16")
+    make_variant(version, "torch-fp32", reference=True)
+    make_variant(version, "openvino-bf16")
     revision = revision_current()
     answer = client.patch(VERSION, {"variant": "openvino-bf16"})
     assert (answer.status_code, answer.json()["pinned_variant"]) == (200, "openvino-bf16")
@@ -147,7 +142,7 @@ def test_one_is_pinned_and_unpinned(client: APIClient, version: ModelVersion) ->
 
 
 def test_what_cannot_serve_is_not_pinned(client: APIClient, version: ModelVersion) -> None:
-    row(version, "openvino-bf16", state="failed")
+    make_variant(version, "openvino-bf16", state="failed")
     for name in ("openvino-bf16", "nothing"):
         answer = client.patch(VERSION, {"variant": name, "description": "new"})
         assert answer.status_code == 422
@@ -157,8 +152,8 @@ def test_what_cannot_serve_is_not_pinned(client: APIClient, version: ModelVersio
 
 
 def test_a_sparsity_asks_for_pruned_ones(client: APIClient, version: ModelVersion) -> None:
-    row(version, "torch-fp32", reference=True)
-    row(version, "openvino-fp32-pruned")
+    make_variant(version, "torch-fp32", reference=True)
+    make_variant(version, "openvino-fp32-pruned")
     optimisation_request(version.pk, "cpu-a")
     created_at = Job.objects.get().created_at
     claimed().succeed()
@@ -181,8 +176,8 @@ def test_what_is_no_sparsity_is_refused(
 
 
 def test_all_are_compiled_anew(client: APIClient, version: ModelVersion) -> None:
-    row(version, "torch-fp32", reference=True)
-    row(version, "openvino-bf16", "cpu-b")
+    make_variant(version, "torch-fp32", reference=True)
+    make_variant(version, "openvino-bf16", "cpu-b")
     optimisation_request(version.pk, "cpu-b")
     running = claimed()
     ModelVersion.objects.update(optimisation=Optimisation.DONE)
@@ -206,7 +201,7 @@ def test_they_can_be_asked_for_where_they_never_were(
 
 
 def test_where_nothing_compiles_that_is_said(client: APIClient, version: ModelVersion) -> None:
-    row(version, "torch-fp32", reference=True)
+    make_variant(version, "torch-fp32", reference=True)
     with compiling_on(""):
         answer = client.post(f"{VERSION}optimise/")
     assert answer.status_code == 409
@@ -238,7 +233,7 @@ def test_asking_twice_is_asking_once(version: ModelVersion) -> None:
 
 
 def test_a_deleted_version_leaves_no_job(version: ModelVersion) -> None:
-    row(version, "torch-fp32", reference=True)
+    make_variant(version, "torch-fp32", reference=True)
     optimisation_request(version.pk, "cpu-a")
     other = jobs.enqueue("another", version.pk)
     version_delete(version, principal=SYSTEM)
@@ -256,11 +251,11 @@ def test_the_number_of_queries_does_not_depend_on_the_variants(
             assert client.get(VERSION).status_code == 200
         return len(captured)
 
-    row(version, "torch-fp32", reference=True)
+    make_variant(version, "torch-fp32", reference=True)
     before = queries()
     for cpu in ("cpu-b", "cpu-c"):
-        row(version, "torch-fp32", cpu, reference=True)
-        row(version, "openvino-bf16", cpu)
+        make_variant(version, "torch-fp32", cpu, reference=True)
+        make_variant(version, "openvino-bf16", cpu)
     assert queries() == before
 
 
@@ -277,7 +272,7 @@ OPERATIONS = [
 def test_each_of_the_cast_may_do_what_the_table_says(
     operation: Operation, person: str, version: ModelVersion, client_of: Any
 ) -> None:
-    row(version, "torch-fp32", reference=True)
+    make_variant(version, "torch-fp32", reference=True)
     call = getattr(client_for(person, client_of), operation.method)
     assert call(VERSION + operation.path, operation.body).status_code == operation.expected(person)
 
@@ -285,7 +280,7 @@ def test_each_of_the_cast_may_do_what_the_table_says(
 def test_a_shared_model_is_not_everyones_to_pin(
     version: ModelVersion, outsider: User, client_of: Any
 ) -> None:
-    row(version, "torch-fp32", reference=True)
+    make_variant(version, "torch-fp32", reference=True)
     RegisteredModel.objects.update(shared=True)
     client = client_of(outsider)
     assert client.get(VERSION).json()["variants"][0]["serves"]
