@@ -37,7 +37,7 @@ _COUNTERS = {
 
 def run(run: Run) -> dict[str, Any]:
     """What callers got, what the pool did, and what memory did."""
-    sizes = np.geomspace(SMALLEST, LARGEST, MODELS)
+    sizes = np.linspace(SMALLEST, LARGEST, MODELS)
     budget = round(sizes.sum() * _MB * _ROOM * FIT / MODELS)
     lasts, tally = LASTS * run.scale, Tally()
     settings = {"AIHUB_OPTIMISE": "false", "AIHUB_MODEL_MEMORY": str(budget)}

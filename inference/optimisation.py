@@ -80,6 +80,11 @@ def optimise(lease: Lease) -> None:
         _give_up(version, lease, error)
 
 
+def _is_needed_elsewhere() -> bool:
+    """Whether more urgent work waits: the candidate under way is then begun again later."""
+    return jobs.has_claimable(worker.HANDLERS, above=PRIORITY)
+
+
 @dataclass
 class _Work:
     """One attempt at one version's variants. What was measured before `since` is old."""
@@ -97,13 +102,13 @@ class _Work:
         if self.lease.attempt > jobs.MAX_ATTEMPTS and not self._pass_over_the_killer():
             self._end()
             return
-        with closing(compile_variants(self._task())) as results:
+        with closing(compile_variants(self._task(), interrupted=_is_needed_elsewhere)) as results:
             for result in results:
                 self._keep(result)
-                if jobs.has_claimable(worker.HANDLERS, above=PRIORITY):
-                    self._give_way()
-                    return
-        self._end()
+        if _is_needed_elsewhere() and self._under_way() is not None:
+            self._give_way()
+        else:
+            self._end()
 
     @cached_property
     def since(self) -> datetime:

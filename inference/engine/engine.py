@@ -71,7 +71,7 @@ class Ticket:
             raise _unavailable(N_("The model stopped; it is being loaded again."), 1.0) from None
         except asyncio.CancelledError:
             if time.monotonic() - started > LONG:  # most likely that is why the caller left
-                self._record(started, failed=False)
+                self._record(started, inputs, failed=False)
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             raise Gone from None

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import queue
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,23 +24,29 @@ logger = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "inference.optimising.child")
+# Threads that wait for each other sleep: spinning, torch runs at a tenth of its rate as soon as
+# something else needs a core, and something else comes first here.
+_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+_ASK_EVERY = 1.0  # seconds
 _LOG_TAIL = 2000  # characters
 
 
 def compile_variants(
-    task: CompileTask, command: Sequence[str] = _COMMAND
+    task: CompileTask,
+    command: Sequence[str] = _COMMAND,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Generator[CandidateResult, None, None]:
     """A line of the table for the reference, then for each candidate as it is finished.
 
     Those in `task.done` are left out. A candidate that kills its process or takes longer than the
     limit gets a failed line, and another process goes on with the rest; without the reference
-    there is no rest. Closing the generator stops the process. Refused where nothing serves the
-    format.
+    there is no rest. Closing the generator stops the process, and so does `interrupted`, which is
+    asked every second: then lines are missing at the end. Refused where nothing serves the format.
     """
     progress = _Progress(reference_of(task.spec), set(task.done))
-    while not progress.finished:
+    while not progress.finished and not interrupted():
         with _child(replace(task, done=frozenset(progress.done)), command) as child:
-            yield from _results(child, progress, task.limit)
+            yield from _results(child, progress, task.limit, interrupted)
 
 
 class _Progress:
@@ -109,18 +116,29 @@ class _Child:
         self._lines.put(None)
 
 
-def _results(child: _Child, progress: _Progress, limit: float) -> Iterator[CandidateResult]:
-    """The lines of one process, to its end or the limit."""
+def _results(
+    child: _Child, progress: _Progress, limit: float, interrupted: Callable[[], bool]
+) -> Iterator[CandidateResult]:
+    """The lines of one process, to its end, the limit, or an interruption."""
     until = time.monotonic() + limit
-    try:
-        while (line := child.line(until)) is not None:
-            if (result := progress.read(line)) is not None:
-                yield result
-            until = time.monotonic() + limit
-    except queue.Empty:
-        message = N_("Compiling took longer than %(limit)s seconds.")
-        yield from progress.failed(message, limit=round(limit))
-        return
+    while True:
+        try:
+            line = child.line(min(until, time.monotonic() + _ASK_EVERY))
+        except queue.Empty:
+            if interrupted():
+                return
+            if time.monotonic() >= until:
+                message = N_("Compiling took longer than %(limit)s seconds.")
+                yield from progress.failed(message, limit=round(limit))
+                return
+            continue
+        if line is None:
+            break
+        if (result := progress.read(line)) is not None:
+            yield result
+            if interrupted():
+                return
+        until = time.monotonic() + limit
     code = child.end()
     if code == 0:
         progress.finished = True
@@ -135,6 +153,7 @@ def _child(task: CompileTask, command: Sequence[str]) -> Iterator[_Child]:
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
             command,
+            env=os.environ | _PATIENT,
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

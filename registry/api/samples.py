@@ -17,6 +17,10 @@ from registry.models import RegisteredModel, Sample
 from registry.services.samples import sample_remove, samples_add, samples_judge
 
 
+# A list without pages, which is not what a list view is taken to answer.
+_ADDED = {"type": "array", "items": {"$ref": "#/components/schemas/SampleOutput"}}
+
+
 class SampleListView(generics.ListAPIView[Sample]):
     """Sample files of a model, oldest first; attach some.
 
@@ -31,9 +35,7 @@ class SampleListView(generics.ListAPIView[Sample]):
         model = selectors.model_get(caller(self.request), self.kwargs["name"])
         return model.samples.select_related("blob")
 
-    @extend_schema(
-        request={"multipart/form-data": SamplesInput}, responses={201: SampleOutput(many=True)}
-    )
+    @extend_schema(request={"multipart/form-data": SamplesInput}, responses={201: _ADDED})
     def post(self, request: Request, name: str) -> Response:
         principal = caller(request)
         model = selectors.model_get(principal, name, Action.PUBLISH)

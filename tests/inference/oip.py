@@ -1,5 +1,6 @@
 """The Open Inference Protocol in the tests' words, encoded by a client that others use."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def infer(
 def post(door: Door, model: str, request: Mapping[str, Any], **kwargs: Any) -> httpx.Response:
     """An inference request in JSON."""
     return door.request("POST", f"/v2/models/{model}/infer", json=request, **kwargs)
+
+
+def post_raw(
+    door: Door, model: str, header: Mapping[str, Any], blobs: bytes = b"", **headers: str
+) -> httpx.Response:
+    """An inference request with raw tensors behind its JSON."""
+    head = json.dumps(header).encode()
+    lengths = {"Inference-Header-Content-Length": str(len(head)), **headers}
+    path = f"/v2/models/{model}/infer"
+    return door.request("POST", path, content=head + blobs, headers=lengths)
 
 
 def fp32(name: str, rows: Sequence[Sequence[float]]) -> dict[str, Any]:

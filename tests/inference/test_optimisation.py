@@ -110,13 +110,17 @@ def scripted(patch: pytest.MonkeyPatch, *events: str | BaseException) -> list[st
     """
     asked: list[str] = []
 
-    def compiling(task: CompileTask) -> Generator[CandidateResult, None, None]:
+    def compiling(
+        task: CompileTask, interrupted: Callable[[], bool]
+    ) -> Generator[CandidateResult, None, None]:
         for event in events:
             if isinstance(event, BaseException):
                 raise event
             if event not in task.done:
                 asked.append(event)
                 yield line(task, event)
+                if interrupted():
+                    return
 
     patch.setattr(optimisation, "compile_variants", compiling)
     return asked
@@ -320,7 +324,9 @@ def test_it_waits_for_storage_that_is_away(
 def test_a_failed_candidate_has_its_reason(
     version: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compiling(task: CompileTask) -> Generator[CandidateResult, None, None]:
+    def compiling(
+        task: CompileTask, interrupted: Callable[[], bool]
+    ) -> Generator[CandidateResult, None, None]:
         reason = {"message": "No %(what)s.", "values": {"what": "luck\0"}}
         yield CandidateResult("openvino-bf16", "openvino", "bf16", state="failed", reason=reason)
 
@@ -345,7 +351,9 @@ def test_a_worker_whose_work_was_overtaken_writes_nothing(
         else:
             give_samples(version, 5)
 
-    def compiling(task: CompileTask) -> Generator[CandidateResult, None, None]:
+    def compiling(
+        task: CompileTask, interrupted: Callable[[], bool]
+    ) -> Generator[CandidateResult, None, None]:
         try:
             yield line(task, REFERENCE)
             overtake()

@@ -5,7 +5,6 @@ import json
 import zlib
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -18,14 +17,6 @@ from tests.inference.door import LIMITS, Door
 
 X = oip.fp32("x", [[1, 2, 3, 4]])
 BINARY = {"name": "x", "datatype": "FP32", "shape": [1, 4]}
-
-
-def raw(door: Door, header: Any, blobs: bytes = b"", **headers: str) -> httpx.Response:
-    """A request with raw tensors behind its JSON."""
-    head = json.dumps(header).encode()
-    lengths = {"Inference-Header-Content-Length": str(len(head)), **headers}
-    path = "/v2/models/rows/infer"
-    return door.request("POST", path, content=head + blobs, headers=lengths)
 
 
 @pytest.mark.parametrize(
@@ -131,20 +122,20 @@ def test_raw_tensors_must_be_as_long_as_they_say(
     door: Door, size: Any, blobs: bytes, word: str
 ) -> None:
     header = {"inputs": [{**BINARY, "parameters": {"binary_data_size": size}}]}
-    assert word in oip.error(raw(door, header, blobs), 400)
+    assert word in oip.error(oip.post_raw(door, "rows", header, blobs), 400)
 
 
 @pytest.mark.parametrize("length", ["100000", "x", "-1", "1.5", "9" * 30, "%D9%A1", ""])
 def test_the_length_of_the_json_must_be_one(door: Door, length: str) -> None:
     headers = {"Inference-Header-Content-Length": length}
-    oip.error(raw(door, {"inputs": [X]}, **headers), 400)
+    oip.error(oip.post_raw(door, "rows", {"inputs": [X]}, **headers), 400)
 
 
 @pytest.mark.parametrize("blobs", [b"\1", b"\5\0\0\0abc", b"\xff\xff\xff\xff", b""])
 def test_elements_of_bytes_must_be_whole(door: Door, blobs: bytes) -> None:
     tensor = {"name": "x", "datatype": "BYTES", "shape": [1]}
     header = {"inputs": [{**tensor, "parameters": {"binary_data_size": len(blobs)}}]}
-    oip.error(raw(door, header, blobs), 400)
+    oip.error(oip.post_raw(door, "rows", header, blobs), 400)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def onnx(path: Path, **fields: Any) -> CompileTask:
 def task(spec: ModelSpec, files: dict[str, Path], folder: Path, **fields: Any) -> CompileTask:
     derived = folder / "derived"
     derived.mkdir(exist_ok=True)
-    given = {"threads": 2, "seconds": 0.05, "architectures": ARCHITECTURES}
+    given = {"threads": 1, "seconds": 0.05, "architectures": ARCHITECTURES}
     return CompileTask(spec, files, derived, **{**given, **fields})
 
 
