@@ -108,6 +108,6 @@ def _rows_are_apart(model: LoadedModel, together: Arrays) -> bool:
 
 def _is_close(together: Array, alone: Array) -> bool:
     if alone.dtype.kind not in "fiu" or together.shape != alone.shape:
-        return together.tolist() == alone.tolist()
+        return bool(together.tolist() == alone.tolist())
     scale = max(float(np.abs(alone).max(initial=0)), 1e-6)
     return bool(np.allclose(together, alone, rtol=0, atol=_TOLERANCE * scale, equal_nan=True))

@@ -1,6 +1,5 @@
 """The prediction of one request, from its head to its answer."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -10,13 +9,13 @@ from aihub.problems import N_, Problem
 from inference.engine.handle import Handle
 from inference.protocol import answers, multipart, serving, tensors
 from inference.protocol.calls import Call
+from inference.protocol.off_loop import off_loop
 from inference.protocol.query import Query, parse_query
 from inference.protocol.requests import MULTIPART
 from inference.protocol.responses import Response, json_response
 from inference.protocol.serving import Ticket
 from inference.runtimes.base import Arrays
 
-INLINE = 64 * 1024  # bytes of JSON that are read faster than another thread is asked
 DEGRADED = "x-aihub-instead-of"  # the version that was asked for, where another answers
 
 
@@ -63,12 +62,12 @@ async def _read_inputs(call: Call, ticket: Ticket) -> Arrays:
         call.items = len(images)
         return await serving.inputs_from_items(call.services, ticket, images, multipart.FIELD)
     body = await call.request.body()
-    value = await _off_loop(call, len(body), parse_json, body)
+    value: Any = await off_loop(call.services, len(body), parse_json, body)
     if (handle.spec.takes_images or handle.spec.takes_texts) and _is_texts(value):
         call.items = len(value)
         return await serving.inputs_from_items(call.services, ticket, value, tensors.FIELD)
-    inputs: Arrays = await _off_loop(
-        call, len(body), tensors.read_tensors, value, handle.signature.inputs
+    inputs: Arrays = await off_loop(
+        call.services, len(body), tensors.read_tensors, value, handle.signature.inputs
     )
     first = next(iter(inputs.values()))
     call.items = len(first) if first.ndim else 1
@@ -86,14 +85,6 @@ def parse_json(body: bytes) -> object:
     if not isinstance(value, dict) or set(value) != {"inputs"}:
         raise Problem(422, N_("The body must be a JSON object with “inputs”, and nothing else."))
     return value["inputs"]
-
-
-async def _off_loop(call: Call, size: int, function: Any, *arguments: Any) -> Any:
-    """Run in a worker thread what would hold up the loop."""
-    if size <= INLINE:
-        return function(*arguments)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(call.services.workers, function, *arguments)
 
 
 def _is_texts(value: object) -> bool:

@@ -25,7 +25,7 @@ def server_command(env: Env) -> tuple[str, ...]:
         *(sys.executable, "-m", "uvicorn", "aihub.asgi:application"),
         *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT)),
         *("--loop", "uvloop", "--http", "httptools"),
-        *("--no-access-log", "--timeout-graceful-shutdown", "20"),
+        *("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "20"),
     )
 
 
