@@ -102,7 +102,7 @@ class Hub:
         wait_until(done, f"{model} {number} to be optimised", OPTIMISED_WITHIN)
 
     def has(self, model: str) -> bool:
-        return self.http.get(f"{API}/models/{model}/").status_code == 200
+        return self._has_version(model, VERSION)
 
     def serve(self, model: str, precision: str, post: Post, number: str = VERSION) -> str:
         """Set a model's precision, wait until it answers so; the name of the variant that does."""
@@ -128,9 +128,10 @@ class Hub:
 
     def ensure_resnet50(self) -> None:
         """ResNet-50 is published, with an owner's samples, and optimised."""
-        if not self.has("resnet50"):
+        if not self.http.get(f"{API}/models/resnet50/").is_success:
             self.call("POST", f"{API}/models/", json={"name": "resnet50", "task": _PICTURES})
             self._attach_samples("resnet50")
+        if not self.has("resnet50"):
             fields = {"architecture": "resnet50", "num_classes": "1000", "task": _PICTURES}
             self.publish("resnet50", material.weights("resnet50"), fields)
         self.wait_optimised("resnet50")
@@ -154,8 +155,9 @@ class Hub:
         return self.http.get(f"{API}/models/{model}/versions/{number}/").is_success
 
     def _attach_samples(self, model: str) -> None:
-        file = ("views.zip", material.samples_archive())
-        self.call("POST", f"{API}/models/{model}/samples/", files={"file": file})
+        for number, archive in enumerate(material.samples_archives()):
+            file = {"file": (f"views-{number}.zip", archive)}
+            self.call("POST", f"{API}/models/{model}/samples/", files=file)
 
 
 _PICTURES = "image-classification"

@@ -38,7 +38,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """What answers while a breaker is open: `none` (503), `previous` version, or another `model`."""
+    """What answers while a breaker is open: `none` (503), `previous` version, another `model`."""
 
     kind: str = "none"
     model: str = ""

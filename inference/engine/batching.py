@@ -119,6 +119,16 @@ class Batcher:
         return future
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, so that the model's thread leaves the model alone."""
+        return not self._unfinished and self.alive
+
+    def run_here(self, inputs: Arrays) -> Arrays:
+        """Run the model on the caller's thread, which must be the event loop's; only if `idle`."""
+        self.batches += 1
+        return self._model.predict(inputs)
+
+    @property
     def waiting(self) -> int:
         """Calls that no run took yet."""
         return self._waiting.qsize() + len(self._kept)

@@ -12,6 +12,9 @@ from inference.signature import Signature
 from inference.spec import ModelSpec
 
 
+AT_ONCE = 4  # rows that a quick model may be given on the event loop
+
+
 class Handle:
     """One loaded model and its callers. All of it belongs to the event loop.
 
@@ -36,6 +39,7 @@ class Handle:
         self.calls = 0
         self.limits = limits
         self._model = loaded.source.model
+        self._quick = loaded.quick
         self._on_idle = on_idle
         self._drained = asyncio.Event()
         self._drained.set()
@@ -79,6 +83,15 @@ class Handle:
         if not self.calls:
             self._drained.set()
             self._on_idle()
+
+    def at_once(self, inputs: Arrays) -> Arrays | None:
+        """The outputs, where running the model here is sooner done than asking its thread.
+
+        None where it is not. Raises Unfit.
+        """
+        if not self._quick or not self._batcher.idle or len(next(iter(inputs.values()))) > AT_ONCE:
+            return None
+        return self._batcher.run_here(inputs)
 
     def submit(self, inputs: Arrays, deadline: float | None) -> "asyncio.Future[Arrays]":
         """The outputs to come for a batch of inputs by name; see `Batcher.submit`."""

@@ -81,7 +81,7 @@ def _is_decided(logits: Array) -> Array:
     if logits.shape[1] < 2:
         return np.ones(len(logits), dtype=bool)
     best = np.partition(logits, -2, axis=1)[:, -2:]
-    return np.asarray(best[:, 1] - best[:, 0] >= DECIDED * logits.std())
+    return np.asarray(best[:, 1] - best[:, 0] > DECIDED * logits.std())
 
 
 def _logits(scores: Array, probabilities: bool) -> Array:

@@ -1,7 +1,7 @@
 """Inputs to calibrate, compare and measure with: real ones wherever there are any."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Inputs:
 def gather(task: CompileTask, signature: Signature) -> Inputs:
     """The owner's inputs, else photographs or sentences, else noise; the same every time."""
     if task.spec.takes_texts:
-        return _texts(task)
+        return _texts(task, signature)
     if task.spec.takes_images and (found := _pictures(task, signature)):
         return found
     return _rows(task, signature)
@@ -71,10 +71,10 @@ def _shelved(origin: str, shelf: pictures.Shelf, signature: Signature) -> Inputs
     return Inputs(origin, len(tensors), shelf.originals if origin == OWNER else 0, True, take)
 
 
-def _texts(task: CompileTask) -> Inputs:
+def _texts(task: CompileTask, signature: Signature) -> Inputs:
     from inference.texts import tokenizer_of
 
-    tokenizer = tokenizer_of(task.spec, task.files)
+    tokenizer = tokenizer_of(replace(task.spec, signature=signature), task.files)
     if tokenizer is None:
         raise Refused(N_("The version has no tokenizer."))
     own = sample_files.texts(task.samples)

@@ -27,7 +27,7 @@ def prune_module(module: nn.Module, sparsity: float) -> None:
         amount=sparsity,
     )
     for layer in layers:
-        prune.remove(layer, "weight")
+        prune.remove(layer, "weight")  # type: ignore[no-untyped-call]
 
 
 def prune_onnx(source: Path, sparsity: float, target: Path) -> None:

@@ -1,7 +1,6 @@
 """A request: its head at once, its body as it arrives and never more of it than is allowed."""
 
 from collections.abc import AsyncIterator
-from functools import cached_property
 
 from aihub.problems import N_, Problem
 from inference.engine.engine import Gone
@@ -19,6 +18,8 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        #: The media type without its parameters, in lower case.
+        self.content_type = self.header("content-type").partition(";")[0].strip().lower()
         self.peer: str = (scope.get("client") or ("",))[0]
         self.received = 0  # bytes of the body so far
         self.receive = receive
@@ -27,11 +28,6 @@ class Request:
     def header(self, name: str) -> str:
         """A header's value; empty where there is none."""
         return self.headers.get(name.encode(), b"").decode("latin-1")
-
-    @cached_property
-    def content_type(self) -> str:
-        """The media type without its parameters, in lower case."""
-        return self.header("content-type").partition(";")[0].strip().lower()
 
     def check_head(self) -> None:
         """Problem 413 or 415 for what need not be read."""
@@ -50,20 +46,27 @@ class Request:
         """The body piece by piece; Problem 413 past the limit, Gone if the client left."""
         more = True
         while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            chunk: bytes = message.get("body", b"")
-            self.received += len(chunk)
-            if self.received > self._limit:
-                raise self._too_large()
+            chunk, more = await self._next()
             if chunk:
                 yield chunk
-            more = message.get("more_body", False)
 
     async def body(self) -> bytes:
         """The whole body; errors as in `chunks`."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        first, more = await self._next()
+        if not more:  # as nearly always
+            return first
+        return b"".join([first, *[chunk async for chunk in self.chunks()]])
+
+    async def _next(self) -> tuple[bytes, bool]:
+        """The next piece, and whether more are to come."""
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        chunk: bytes = message.get("body", b"")
+        self.received += len(chunk)
+        if self.received > self._limit:
+            raise self._too_large()
+        return chunk, message.get("more_body", False)
 
     def _too_large(self) -> Problem:
         return Problem(413, N_("The body has more than %(most)s bytes."), most=self._limit)

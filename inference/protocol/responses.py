@@ -20,14 +20,13 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, send: Send, request_id: str) -> None:
-        headers = {
-            "content-type": self.content_type,
-            "content-length": str(len(self.body)),
-            "x-request-id": request_id,
-            **self.headers,
-        }
-        encoded = [(n.lower().encode(), v.encode("latin-1")) for n, v in headers.items()]
-        await send({"type": "http.response.start", "status": self.status, "headers": encoded})
+        headers = [
+            (b"content-type", self.content_type.encode()),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"x-request-id", request_id.encode()),
+        ]
+        headers += [(n.lower().encode(), v.encode("latin-1")) for n, v in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
 

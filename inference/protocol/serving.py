@@ -67,10 +67,8 @@ def _admitted(
 ) -> Admitted:
     principal = services.authenticate(headers)
     route = services.engine.routes().get(name)
-    if route is None or not any(principal.may(any_action, route) for any_action in Action):
-        raise Problem(404, N_("There is no model “%(name)s”."), name=name[:100])
-    if not principal.may(action, route):
-        raise Problem(403, N_("You may not call “%(model)s”."), model=route.name)
+    if route is None or not principal.may(action, route):
+        raise _denied(principal, route, name)
     if not services.serves(route):
         raise Problem(
             421,
@@ -79,6 +77,13 @@ def _admitted(
             pool=route.pool or "-",
         )
     return Admitted(principal, route, route.resolve(version, alias))
+
+
+def _denied(principal: Principal, route: ModelRoute | None, name: str) -> Problem:
+    """403 for what they may not do; 404 where they may do nothing, or there is nothing."""
+    if route is None or not any(principal.may(action, route) for action in Action):
+        return Problem(404, N_("There is no model “%(name)s”."), name=name[:100])
+    return Problem(403, N_("You may not call “%(model)s”."), model=route.name)
 
 
 async def enter(services: Services, admitted: Admitted) -> Ticket:

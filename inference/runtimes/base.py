@@ -44,6 +44,7 @@ class LoadedModel(ABC):
 
     signature: Signature
     parameter_count: int
+    bounded = False  # whether the shapes of its inputs alone say how long a run takes
 
     @abstractmethod
     def predict(self, inputs: Arrays) -> Arrays:

@@ -29,16 +29,19 @@ _DATATYPES = {
     "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }
+# Nested graphs are their only attributes, and functions were refused or inlined before.
+_LOOPS = frozenset({"Loop", "Scan", "If", "SequenceMap"})
 
 
 class OnnxModel(LoadedModel):
     """A session."""
 
     def __init__(
-        self, session: ort.InferenceSession, signature: Signature, parameters: int
+        self, session: ort.InferenceSession, signature: Signature, parameters: int, *, bounded: bool
     ) -> None:
         self.signature = signature
         self.parameter_count = parameters
+        self.bounded = bounded
         self._names = [output.name for output in signature.outputs]
         self._session = session
         self._options = ort.RunOptions()
@@ -64,11 +67,12 @@ class OnnxRuntime(Runtime):
     def load(self, spec: ModelSpec, files: Mapping[str, Path], form: Form) -> LoadedModel:
         with one_folder(spec.main_file, files) as path:
             session = _session(path, form.threads)
-        parameters = _parameter_count(files[spec.main_file])
+        parameters, bounded = _outline(files[spec.main_file])
         declared = Signature(_tensors(session.get_inputs()), _tensors(session.get_outputs()))
         if spec.takes_images and takes_one(declared):
-            return OneByOne(OnnxModel(session, declared, parameters), spec.signature)
-        return OnnxModel(session, spec.signature or declared, parameters)
+            model = OnnxModel(session, declared, parameters, bounded=bounded)
+            return OneByOne(model, spec.signature)
+        return OnnxModel(session, spec.signature or declared, parameters, bounded=bounded)
 
 
 def _session(path: Path, threads: int) -> ort.InferenceSession:
@@ -76,6 +80,8 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Threads that wait by spinning take the cores from other models and from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's exceptions have no common base
@@ -104,9 +110,10 @@ def _shape(shape: Sequence[Any]) -> tuple[int, ...]:
     return tuple(length if isinstance(length, int) and length > 0 else -1 for length in shape)
 
 
-def _parameter_count(path: Path) -> int:
-    """Elements of all initial values, read without their data."""
+def _outline(path: Path) -> tuple[int, bool]:
+    """Elements of all initial values, read without their data; and whether nothing in it loops."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
-    return sum(int(np.prod(initial.dims, dtype=np.int64)) for initial in graph.initializer)
+    parameters = sum(int(np.prod(i.dims, dtype=np.int64)) for i in graph.initializer)
+    return parameters, not any(node.op_type in _LOOPS for node in graph.node)

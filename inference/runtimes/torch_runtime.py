@@ -28,6 +28,7 @@ class TorchModel(LoadedModel):
 
     def __init__(self, module: nn.Module, signature: Signature, layout: "Layout") -> None:
         self.signature = signature
+        self.bounded = True  # an architecture's layers run one after the other
         self.parameter_count = sum(parameter.numel() for parameter in module.parameters())
         self.module = layout.applied(module)
         self._layout = layout

@@ -16,7 +16,6 @@ from registry.api.streaming import StagingUploadHandler
 from registry.models import RegisteredModel, Sample
 from registry.services.samples import sample_remove, samples_add, samples_judge
 
-
 # A list without pages, which is not what a list view is taken to answer.
 _ADDED = {"type": "array", "items": {"$ref": "#/components/schemas/SampleOutput"}}
 

@@ -62,6 +62,30 @@ def test_a_developer_publishes_a_version_and_tries_it(
     assert visit.wrong == []
 
 
+@pytest.mark.parametrize("visit", WAYS[:1], indirect=True, ids=NAMES[:1])
+def test_samples_are_attached_and_removed(visit: Visit, photographs: str, tmp_path: Path) -> None:
+    visit.sign_in("developer")
+    page, samples = (
+        visit.page,
+        visit.page.locator("section", has=visit.page.locator("#samples-title")),
+    )
+    visit.open(f"/models/{photographs}/")
+    no_sample = tmp_path / "text.jpg"
+    no_sample.write_text("no picture")
+    page.set_input_files("#samples-files", [no_sample, PHOTOGRAPH])
+    samples.get_by_role("button", name="Add").click()
+    expect(page.locator("#samples-error")).to_contain_text("text.jpg")
+    visit.wrong.clear()  # the browser tells of every answer that is an error
+
+    page.set_input_files("#samples-files", PHOTOGRAPH)
+    samples.get_by_role("button", name="Add").click()
+    expect(samples.locator("tbody tr")).to_contain_text(PHOTOGRAPH.name)
+    assert not visit.overflows()
+    samples.get_by_role("button", name="Remove").click()
+    expect(samples.locator("tbody tr")).to_have_count(0)
+    assert visit.wrong == []
+
+
 @pytest.mark.parametrize("visit", WAYS, indirect=True, ids=NAMES)
 def test_every_page_is_sound(visit: Visit, photographs: str) -> None:
     visit.sign_in("admin")
