@@ -99,7 +99,7 @@ def _make_resnet50(path: Path) -> None:
 
 @torch.inference_mode()
 def _calm(module: nn.Module) -> None:
-    """Let each block change little, as in a trained network: else rounding grows from one to next."""
+    """Let each block change little, or what one rounds grows from block to block."""
     for name, layer in module.named_modules():
         if name.endswith("bn3") and isinstance(layer, nn.BatchNorm2d):
             layer.weight.fill_(_CHANGE)
@@ -135,7 +135,7 @@ def _fit(module: nn.Module, pictures: torch.Tensor, kinds: torch.Tensor) -> None
 
 
 _CHANGE = 0.2  # of a block, beside the 1 that goes past it
-_DECIDED = 20.0  # how far the logit of the right class is above the others
+_DECIDED = 9.0  # how far the logit of the right class is above the others
 
 
 def _views(seed: int, each: int) -> Iterator[tuple[int, Image.Image]]:

@@ -11,7 +11,6 @@ from inference.runtimes.base import Arrays
 from inference.signature import Signature
 from inference.spec import ModelSpec
 
-
 AT_ONCE = 4  # rows that a quick model may be given on the event loop
 
 

@@ -57,8 +57,8 @@ def check_disk(home: Path, needed: int = FREE_DISK) -> None:
         raise CannotStart(_disk_sentence(home, free, needed))
 
 
-def check_port(host: str, port: int) -> None:
-    """The server will be able to listen there."""
+def check_port(host: str, port: int, variable: str = "AIHUB_PORT") -> None:
+    """The server will be able to listen there; `variable` is what names the port."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -67,13 +67,13 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise CannotStart(_port_sentence(error, host, port)) from error
+        raise CannotStart(_port_sentence(error, host, port, variable)) from error
 
 
 def grpc_port(env: Env) -> int:
     """The port for gRPC: the one that was asked for, else the next one if nothing is there."""
     if env.AIHUB_GRPC_PORT:
-        check_port(env.AIHUB_HOST, env.AIHUB_GRPC_PORT)
+        check_port(env.AIHUB_HOST, env.AIHUB_GRPC_PORT, "AIHUB_GRPC_PORT")
         return env.AIHUB_GRPC_PORT
     following = env.AIHUB_PORT + 1
     try:
@@ -109,12 +109,12 @@ def _disk_sentence(home: Path, free: int, needed: int) -> str:
     )
 
 
-def _port_sentence(error: OSError, host: str, port: int) -> str:
+def _port_sentence(error: OSError, host: str, port: int, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {port} of {host} is taken by another program: "
-            "set AIHUB_PORT to a free one, for example AIHUB_PORT=8001."
+            f"set {variable} to a free one, for example {variable}={port + 2}."
         )
     if error.errno == errno.EACCES:
-        return f"You may not listen on port {port}: set AIHUB_PORT to one from 1024 up."
+        return f"You may not listen on port {port}: set {variable} to one from 1024 up."
     return f"The hub cannot listen on {host} ({error.strerror}): set AIHUB_HOST to another address."

@@ -59,7 +59,7 @@ def _report(model: ModelProto, siblings: Mapping[str, Path]) -> Report:
 
 
 def _parse(path: Path) -> ModelProto:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
     if path.stat().st_size > MAX_BYTES:

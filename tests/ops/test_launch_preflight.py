@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aihub import env
 from ops.launch import preflight
 from ops.launch.preflight import CannotStart
 from tests.ops.launching import Program, plain_environ
@@ -52,6 +53,19 @@ def test_it_names_a_taken_port() -> None:
         port = other.getsockname()[1]
         with pytest.raises(CannotStart, match=rf"Port {port} of 127.0.0.1 is taken .* AIHUB_PORT"):
             preflight.check_port("127.0.0.1", port)
+
+
+def test_grpc_takes_the_next_port_where_that_is_free() -> None:
+    port = free_port()
+    environ = {"AIHUB_PORT": str(port)}
+    assert preflight.grpc_port(env.read(environ)) == port + 1
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port + 1))
+        other.listen()
+        assert preflight.grpc_port(env.read(environ)) == 0
+        asked = env.read(environ | {"AIHUB_GRPC_PORT": str(port + 1)})
+        with pytest.raises(CannotStart, match=r"is taken .* AIHUB_GRPC_PORT"):
+            preflight.grpc_port(asked)
 
 
 def test_it_names_an_address_that_is_not_of_this_machine() -> None:

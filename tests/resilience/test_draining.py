@@ -92,9 +92,7 @@ def test_sigterm_loses_no_accepted_request(hub: Hub, slow: str) -> None:
     assert statuses == [200, 200, 200]
 
 
-def test_a_client_who_left_is_not_computed_for(
-    hub: Hub, slow: str, busy: threading.Thread
-) -> None:
+def test_a_client_who_left_is_not_computed_for(hub: Hub, slow: str, busy: threading.Thread) -> None:
     runs = _runs(hub, slow)
     leaving = _raw(hub, slow, b'{"inputs": [1.0]}')
     hub.wait_until(lambda: _in_flight(hub, slow) == 2, "the second call to wait", 10)

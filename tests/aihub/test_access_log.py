@@ -1,0 +1,23 @@
+"""The log of predictions: a line each, as the other lines are."""
+
+import io
+import json
+
+from aihub.logs import AccessLog
+
+
+def test_each_call_is_one_line_in_ecs() -> None:
+    stream = io.StringIO()
+    log = AccessLog("infer", stream)
+    for number in range(2500):
+        log("POST /v2/models/m/infer 200", f"request-{number}", {"status": 200})
+    log.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["http"]["request"]["id"] for line in lines] == [
+        f"request-{number}" for number in range(2500)
+    ]
+    first = lines[0]
+    assert first["event"] == {"status": 200}
+    assert first["service"]["node"]["role"] == "infer"
+    assert first["@timestamp"].endswith("Z")
+    assert (first["log.level"], first["ecs.version"]) == ("info", "1.6.0")
