@@ -24,13 +24,14 @@ WORKDIR /app
 COPY . .
 RUN python -m compileall -q .
 ENV PATH=/opt/venv/bin:$PATH \
+    OMP_WAIT_POLICY=PASSIVE \
     PYTHONUNBUFFERED=1 \
     AIHUB_HOME=/var/lib/aihub \
     AIHUB_HOST=0.0.0.0 \
     AIHUB_PORT=8000
 USER 10001
 VOLUME /var/lib/aihub
-EXPOSE 8000
+EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["sh", "/app/ops/launch/healthcheck.sh"]
 ENTRYPOINT ["python", "-m", "ops.launch.container"]

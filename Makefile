@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Checks that read the settings must not touch the hub's own folder.
 APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
-ON_SERVICES := tests/registry tests/inference tests/ops tests/contract
+ON_SERVICES := tests/registry tests/ops tests/contract \
+	$(addprefix tests/inference/,test_elsewhere.py test_optimisation.py test_processing.py \
+		test_replicas.py test_specs_and_routes.py)
 
 .DEFAULT_GOAL := help
 .PHONY: run test lint format messages bench clean help packages

@@ -7,10 +7,12 @@ rows of one shape, and never waits for more while there is something to do, unle
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -21,6 +23,7 @@ from registry.serving import Serving
 
 logger = logging.getLogger(__name__)
 
+_LOWEST = 19  # priority, as `nice` counts
 ENDS_WITHIN = 5.0  # seconds for a run to come back once it was given up
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -103,6 +106,7 @@ class Batcher:
         self._unfinished: set[Job] = set()
         self._running: Sequence[Job] = ()
         self._run_started: float | None = None
+        self._eager = True
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -117,6 +121,11 @@ class Batcher:
         self._unfinished.add(job)
         self._waiting.put(job)
         return future
+
+    @property
+    def thread_id(self) -> int | None:
+        """The system's number of the model's thread."""
+        return self._thread.native_id
 
     @property
     def idle(self) -> bool:
@@ -137,6 +146,13 @@ class Batcher:
         """Seconds since the run under way began; 0 where there is none."""
         started = self._run_started
         return time.monotonic() - started if started is not None else 0.0
+
+    def step_back(self) -> None:
+        """Let the thread have a core only when nobody else wants it, from now on."""
+        if self._eager and self.thread_id is not None:
+            self._eager = False
+            with suppress(OSError):  # not every system knows priorities of threads
+                os.setpriority(os.PRIO_PROCESS, self.thread_id, _LOWEST)
 
     def give_up(self) -> None:
         """Stop a run that takes too long: its callers get TooSlow, those who wait RunnerDied.

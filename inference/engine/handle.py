@@ -11,6 +11,7 @@ from inference.runtimes.base import Arrays
 from inference.signature import Signature
 from inference.spec import ModelSpec
 
+LASTS = 1.0  # seconds
 AT_ONCE = 4  # rows that a quick model may be given on the event loop
 
 
@@ -97,8 +98,15 @@ class Handle:
         return self._batcher.submit(inputs, deadline)
 
     def check(self, run_limit: float) -> None:
-        """Give up a run that has taken longer than `run_limit` seconds."""
-        if self._batcher.alive and self._batcher.running_for() > run_limit:
+        """Give up a run that has taken longer than `run_limit` seconds.
+
+        One that lasts goes on behind everybody else's, so that it leaves their latency alone.
+        """
+        seconds = self._batcher.running_for()
+        if not self._batcher.alive or seconds < LASTS:
+            return
+        self._batcher.step_back()
+        if seconds > run_limit:
             self._batcher.give_up()
 
     async def drained(self) -> None:

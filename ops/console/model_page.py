@@ -29,7 +29,7 @@ PRECISIONS = {
         "of 200 real inputs."
     ),
     Precision.INT8: _(
-        "As “fast”, and 8-bit forms too where they agree on at least 98 % of your own samples."
+        "As “fast”, and 8-bit forms too where they agree on at least 98 in 100 of your own samples."
     ),
 }
 

@@ -66,6 +66,8 @@ def _child_environ(env: Env, environ: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in _HIDDEN}
     kept["AIHUB_HOME"] = str(env.AIHUB_HOME)
     kept["AIHUB_GRPC_PORT"] = str(env.AIHUB_GRPC_PORT)
+    # torch's threads that wait by spinning would take the cores from everything else.
+    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if env.AIHUB_MODELS_FILE:
         kept["AIHUB_MODELS_FILE"] = str(env.AIHUB_MODELS_FILE)
     return kept

@@ -1,6 +1,7 @@
 """Batches: what waits runs together, and each caller gets what is theirs."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -186,6 +187,23 @@ def test_a_run_that_takes_too_long_is_given_up() -> None:
             assert not batch.alive
 
     asyncio.run(scenario())
+
+
+def test_a_run_that_lasts_goes_on_behind_the_others() -> None:
+    model = Doubler()
+
+    async def scenario() -> int:
+        async with batcher(model) as batch:
+            running = await held(model, batch)
+            batch.step_back()
+            thread = batch.thread_id
+            assert thread is not None
+            priority = os.getpriority(os.PRIO_PROCESS, thread)
+            model.gate.set()
+            await running
+            return priority
+
+    assert asyncio.run(scenario()) == 19
 
 
 def test_a_model_that_does_not_answer_by_rows_runs_each_call_alone() -> None:
