@@ -25,11 +25,11 @@ from registry.serving import Serving
 PRECISIONS = {
     Precision.EXACT: _("Only forms that answer within 0.001 of the published weights."),
     Precision.FAST: _(
-        "The fastest floating-point form that agrees with the published weights on at least 98 % "
-        "of 200 real inputs."
+        "The fastest floating-point form that agrees with the published weights on 98 in 100 real "
+        "inputs."
     ),
     Precision.INT8: _(
-        "As “fast”, and 8-bit forms too where they agree on at least 98 in 100 of your own samples."
+        "As “fast”, and 8-bit forms too where they agree on 98 in 100 of your own samples."
     ),
 }
 
