@@ -11,6 +11,7 @@ from bench import hub as hubs
 from bench.places import ROOT
 from bench.report import table
 from bench.running import Run, alone
+from bench.servers import settle
 from bench.wrk import measure
 from tests.ports import free_port
 
@@ -27,7 +28,7 @@ def run(run: Run) -> dict[str, Any]:
             hub.sign_in()
             post = hubs.photograph_post(hub, MODEL)
             variant = hub.serve(MODEL, precision, post)
-            measure(post, CALLS, 1)
+            settle(post)
             served = measure(post, CALLS, run.seconds).rate
             looped = _looped(run)
             row = {"precision": precision, "variant": variant, "hub": served, "loop": looped}

@@ -13,14 +13,13 @@ from bench import hub as hubs, material
 from bench.hub import Hub
 from bench.report import table
 from bench.running import Run, alone
-from bench.servers import PEERS, Peer, ask, best_class, numbers, running
+from bench.servers import PEERS, Peer, ask, best_class, numbers, running, settle
 from bench.wrk import Post, measure
 
 CONNECTIONS = (1, 16, 64)
 PRECISIONS = ("exact", "fast", "int8")
 MODELS = ("resnet50", "mlp")
 TITLES = {"resnet50": "ResNet-50 from JPEG", "mlp": "MLP of 64 numbers"}
-_WARM_UP = 1.0  # seconds
 _CLOSE = 0.02  # how far a number may be from PyTorch's
 
 
@@ -61,7 +60,7 @@ def _measured(
     server: str, model: str, variant: str, post: Post, seconds: float
 ) -> Iterator[dict[str, Any]]:
     for connections in CONNECTIONS:
-        measure(post, connections, _WARM_UP)
+        settle(post)
         found = measure(post, connections, seconds)
         print(f"  {server}, {model}, {connections}: {found.rate:g}/s", flush=True)
         yield {"server": server, "model": model, "variant": variant, **asdict(found)}

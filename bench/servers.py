@@ -118,6 +118,7 @@ def running(peer: Peer, model: str, folder: Path) -> Iterator[str]:
         stop(process)
 
 
+_SETTLED = 5  # answers, one after the other
 _WRONG = (415, 422, 500)
 # Nothing is told to anyone outside, and nothing is drawn on a terminal.
 _SILENT = {
@@ -135,6 +136,12 @@ def ask(post: Post) -> Any:
     answer = httpx.post(post.url, content=post.body, headers=headers, timeout=60)
     answer.raise_for_status()
     return answer.json()
+
+
+def settle(post: Post) -> None:
+    """Wait until a server has done what earlier callers left behind, and is warm."""
+    for _ in range(_SETTLED):
+        ask(post)
 
 
 def _wait(peer: Peer, model: str, url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

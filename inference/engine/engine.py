@@ -56,6 +56,8 @@ class Ticket:
         """
         started = time.monotonic()
         try:
+            if deadline is not None and started >= deadline:
+                raise DeadlinePassed
             outputs = self.handle.at_once(inputs)
             if outputs is None:
                 outputs = await self._watch.outputs(self.handle, inputs, deadline, receive)

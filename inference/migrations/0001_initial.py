@@ -4,25 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Replica',
+            name="Replica",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=150, unique=True)),
-                ('pool', models.CharField(blank=True, max_length=64)),
-                ('cpu', models.CharField(max_length=16)),
-                ('loaded', models.JSONField(default=list)),
-                ('breakers', models.JSONField(default=list)),
-                ('memory', models.BigIntegerField(default=0)),
-                ('started_at', models.DateTimeField()),
-                ('at', models.DateTimeField(db_index=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=150, unique=True)),
+                ("pool", models.CharField(blank=True, max_length=64)),
+                ("cpu", models.CharField(max_length=16)),
+                ("loaded", models.JSONField(default=list)),
+                ("breakers", models.JSONField(default=list)),
+                ("memory", models.BigIntegerField(default=0)),
+                ("started_at", models.DateTimeField()),
+                ("at", models.DateTimeField(db_index=True)),
             ],
         ),
     ]

@@ -206,7 +206,7 @@ def test_the_guide_prints_lines_that_work(
 def test_the_guide_prints_a_client_that_works(
     hub: Hub, headers: dict[str, str], tmp_path: Path
 ) -> None:
-    (program,) = blocks("python")
+    program = blocks("python")[0]
     assert run(hub, headers, sys.executable, "-c", program).strip().endswith(":espresso")
 
 

@@ -1,10 +1,14 @@
 """Starting and stopping with the server."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from inference.engine.batching import BatchLimits
+from inference.engine.engine import Engine
 from inference.engine.pool import Pool
 from inference.protocol.app import InferApp
+from inference.protocol.types import Services
 from inference.routing import Routes
 from tests.inference.door import LIMITS, authenticate, translate
 
@@ -21,16 +25,21 @@ def app(log: list[str], failure: Exception | None = None) -> InferApp:
     async def shutdown() -> None:
         log.append("shutdown")
 
-    def load(version_id: int) -> Any:
+    def prepare(version_id: int, variant: object) -> Any:
         raise AssertionError
 
-    return InferApp(
+    pool = Pool(prepare, budget=1, limits=BatchLimits())
+    services = Services(
         authenticate=authenticate,
-        routes=Routes,
-        pool=Pool(load),
-        translate=translate,
+        engine=Engine(pool, Routes),
         limits=LIMITS,
         freshen=freshen,
+        workers=ThreadPoolExecutor(1),
+    )
+    return InferApp(
+        services,
+        translate=translate,
+        log=lambda *line: None,
         startup=startup,
         shutdown=shutdown,
     )

@@ -1,7 +1,6 @@
 """Everything that the prediction door refuses, and how it says so."""
 
 import io
-import logging
 from typing import Any
 
 import httpx
@@ -366,10 +365,12 @@ def test_a_client_that_leaves_is_let_go(door: Door) -> None:
     door.run(door.app(scope, receive, send))
 
 
-def test_each_answer_is_logged_once(door: Door, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "inference.protocol.app"):
-        door.predict("rows", json=ROW)
-    (event,) = [r.event for r in caplog.records if r.name == "inference.protocol.app"]  # type: ignore[attr-defined]
+def test_each_answer_is_logged_once(door: Door) -> None:
+    door.lines.clear()
+    answer = door.predict("rows", json=ROW)
+    ((message, request_id, event),) = door.lines
+    assert message == "POST /api/v1/models/rows/predict/ 200"
+    assert request_id == answer.headers["X-Request-ID"]
     assert (event["outcome"], event["status"], event["model"]) == ("success", 200, "rows")
     assert (event["version"], event["principal"], event["items"]) == ("1.0.0", "user:1", 1)
     assert event["duration"] > 0
