@@ -146,7 +146,7 @@ STORAGES = _storages()
 MEDIA_ROOT = HOME / "media"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 BODY_MAX = 4 * env.MIB
-BODY_MAX_AT = {r"/api/v1/models/[^/]+/versions/": ENV.AIHUB_MULTIPART_MAX}
+BODY_MAX_AT = {r"/api/v1/models/[^/]+/(versions|samples)/": ENV.AIHUB_MULTIPART_MAX}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 

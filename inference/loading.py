@@ -57,9 +57,11 @@ def version_prepare(version_id: int, variant: VariantSpec | None = None) -> Plan
     texts_files = texts.tokenizer_files(spec)
     local_files((*form.files, *texts_files))
 
+    runtime = _runtime(form, variant)  # its library is imported here, and no model's to answer for
+
     def load() -> Source:
         with kept():  # the copies stay until they are read
-            model = _runtime(form, variant).load(form, local_files(form.files), form_of(variant))
+            model = runtime.load(form, local_files(form.files), form_of(variant))
             return Source(spec, model, texts.tokenizer_of(spec, local_files(texts_files)))
 
     size = sum(file.size for file in form.files)

@@ -65,15 +65,17 @@ class Loaded:
     size: int
     by_rows: bool
     quick: bool = False
+    seconds: float = 0.0  # that loading and warming took
 
 
 def measured(plan: Plan) -> Loaded:
     """Load, warm and measure. Blocks; meant for one thread, so that nothing else is measured."""
-    before = memory.resident()
+    before, started = memory.resident(), time.perf_counter()
     source = plan.load()
     by_rows = warm(source.model)
     quick = by_rows and _is_quick(source.model)
-    return Loaded(source, max(memory.resident() - before, plan.size), by_rows, quick)
+    size = max(memory.resident() - before, plan.size)
+    return Loaded(source, size, by_rows, quick, time.perf_counter() - started)
 
 
 def warm(model: LoadedModel) -> bool:

@@ -171,16 +171,14 @@ class Pool:
 
     async def _load(self, key: Key, version: VersionRoute, plan: Plan, serving: Serving) -> Handle:
         """Load into the room that was made; what it really takes is counted from then on."""
-        started = self._clock()
         try:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, measured, plan)
         except BaseException:
             self._count(-plan.estimate)
             raise
         self._count(loaded.size - plan.estimate)
-        seconds = self._clock() - started
         self.counters.loads += 1
-        self.counters.load_seconds += seconds
+        self.counters.load_seconds += loaded.seconds
         handle = Handle(
             loaded,
             version,
@@ -191,7 +189,7 @@ class Pool:
         logger.info(
             "%s %s is loaded as %s (%.1f s, %.0f MB)",
             *(plan.spec.model, plan.spec.version, key.variant or "its reference"),
-            *(seconds, loaded.size / 1e6),
+            *(loaded.seconds, loaded.size / 1e6),
         )
         return handle
 

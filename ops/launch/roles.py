@@ -22,10 +22,8 @@ def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role]:
 def server_command(env: Env) -> tuple[str, ...]:
     """The ASGI application: `infer`, or `all` where it serves web too."""
     return (
-        *(sys.executable, "-m", "uvicorn", "aihub.asgi:application"),
+        *(sys.executable, "-m", "aihub.uvicorn_server"),
         *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT)),
-        *("--loop", "uvloop", "--http", "httptools"),
-        *("--no-access-log", "--no-proxy-headers", "--timeout-graceful-shutdown", "20"),
     )
 
 
