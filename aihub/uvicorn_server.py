@@ -1,8 +1,8 @@
 """uvicorn as the hub runs it: `python -m aihub.uvicorn_server --host … --port …`.
 
-What uvicorn writes piece by piece goes out together: the head of an answer with its body, and, while
-several requests are under way, the answers of one turn of the event loop. Each write wakes the
-client, or the proxy in front, which costs both sides more than making a small answer.
+What uvicorn writes piece by piece goes out together: the head of an answer with its body, and,
+while several requests are under way, the answers of one turn of the event loop. Each write wakes
+the client, or the proxy in front, which costs both sides more than making a small answer.
 """
 
 import argparse

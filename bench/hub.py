@@ -65,7 +65,7 @@ class Hub:
     def server(self) -> psutil.Process:
         """The process that answers."""
         family = psutil.Process(self.pid).children(recursive=True)
-        return next(p for p in family if "aihub.asgi:application" in p.cmdline())
+        return next(p for p in family if "aihub.uvicorn_server" in p.cmdline())
 
     def picture(self, model: str, picture: bytes, version: str = "") -> Post:
         """The request that classifies a picture."""

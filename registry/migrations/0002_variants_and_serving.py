@@ -5,87 +5,171 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0001_initial'),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='modelversion',
-            name='breaker_forced',
-            field=models.CharField(blank=True, choices=[('', 'not forced'), ('open', 'open'), ('closed', 'closed')], editable=False, max_length=8, verbose_name='breaker'),
+            model_name="modelversion",
+            name="breaker_forced",
+            field=models.CharField(
+                blank=True,
+                choices=[("", "not forced"), ("open", "open"), ("closed", "closed")],
+                editable=False,
+                max_length=8,
+                verbose_name="breaker",
+            ),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='optimisation',
-            field=models.CharField(choices=[('pending', 'pending'), ('running', 'running'), ('done', 'done')], default='pending', editable=False, max_length=8, verbose_name='optimisation'),
+            model_name="modelversion",
+            name="optimisation",
+            field=models.CharField(
+                choices=[("pending", "pending"), ("running", "running"), ("done", "done")],
+                default="pending",
+                editable=False,
+                max_length=8,
+                verbose_name="optimisation",
+            ),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='pinned_variant',
-            field=models.CharField(blank=True, max_length=40, verbose_name='pinned variant'),
+            model_name="modelversion",
+            name="pinned_variant",
+            field=models.CharField(blank=True, max_length=40, verbose_name="pinned variant"),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='sparsity',
-            field=models.FloatField(blank=True, null=True, verbose_name='sparsity'),
+            model_name="modelversion",
+            name="sparsity",
+            field=models.FloatField(blank=True, null=True, verbose_name="sparsity"),
         ),
         migrations.AddField(
-            model_name='registeredmodel',
-            name='pool',
-            field=models.CharField(blank=True, help_text='The replicas that serve this model; empty for the common ones.', max_length=64, verbose_name='pool'),
+            model_name="registeredmodel",
+            name="pool",
+            field=models.CharField(
+                blank=True,
+                help_text="The replicas that serve this model; empty for the common ones.",
+                max_length=64,
+                verbose_name="pool",
+            ),
         ),
         migrations.AddField(
-            model_name='registeredmodel',
-            name='serving',
+            model_name="registeredmodel",
+            name="serving",
             field=models.JSONField(blank=True, default=dict),
         ),
         migrations.CreateModel(
-            name='Sample',
+            name="Sample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('items', models.PositiveIntegerField()),
-                ('created_by', models.CharField(blank=True, max_length=150)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('blob', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='registry.blob')),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='registry.registeredmodel')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("items", models.PositiveIntegerField()),
+                ("created_by", models.CharField(blank=True, max_length=150)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "blob",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="samples",
+                        to="registry.blob",
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="samples",
+                        to="registry.registeredmodel",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
-                'constraints': [models.UniqueConstraint(fields=('model', 'name'), name='sample_unique')],
+                "ordering": ("pk",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("model", "name"), name="sample_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cpu', models.CharField(max_length=16)),
-                ('name', models.CharField(max_length=40, verbose_name='variant')),
-                ('runtime', models.CharField(max_length=16, verbose_name='runtime')),
-                ('precision', models.CharField(max_length=8, verbose_name='precision')),
-                ('options', models.JSONField(blank=True, default=dict)),
-                ('reference', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('ready', 'ready'), ('failed', 'failed')], max_length=8, verbose_name='state')),
-                ('reason_message', models.TextField(blank=True)),
-                ('reason_values', models.JSONField(blank=True, default=dict)),
-                ('size', models.BigIntegerField(default=0, verbose_name='size')),
-                ('memory', models.BigIntegerField(default=0, verbose_name='memory')),
-                ('inputs', models.PositiveIntegerField(default=0)),
-                ('inputs_from', models.CharField(blank=True, choices=[('owner', "the owner's samples"), ('photographs', 'photographs'), ('texts', 'texts'), ('made-up', 'made up')], max_length=12)),
-                ('decided', models.PositiveIntegerField(default=0)),
-                ('agreement', models.FloatField(blank=True, null=True, verbose_name='agreement')),
-                ('max_difference', models.FloatField(blank=True, null=True, verbose_name='largest difference')),
-                ('rate_1', models.FloatField(blank=True, null=True)),
-                ('rate_8', models.FloatField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('blob', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='variants', to='registry.blob')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variants', to='registry.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("cpu", models.CharField(max_length=16)),
+                ("name", models.CharField(max_length=40, verbose_name="variant")),
+                ("runtime", models.CharField(max_length=16, verbose_name="runtime")),
+                ("precision", models.CharField(max_length=8, verbose_name="precision")),
+                ("options", models.JSONField(blank=True, default=dict)),
+                ("reference", models.BooleanField(default=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("ready", "ready"), ("failed", "failed")],
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("reason_message", models.TextField(blank=True)),
+                ("reason_values", models.JSONField(blank=True, default=dict)),
+                ("size", models.BigIntegerField(default=0, verbose_name="size")),
+                ("memory", models.BigIntegerField(default=0, verbose_name="memory")),
+                ("inputs", models.PositiveIntegerField(default=0)),
+                (
+                    "inputs_from",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("owner", "the owner's samples"),
+                            ("photographs", "photographs"),
+                            ("texts", "texts"),
+                            ("made-up", "made up"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("decided", models.PositiveIntegerField(default=0)),
+                ("agreement", models.FloatField(blank=True, null=True, verbose_name="agreement")),
+                (
+                    "max_difference",
+                    models.FloatField(blank=True, null=True, verbose_name="largest difference"),
+                ),
+                ("rate_1", models.FloatField(blank=True, null=True)),
+                ("rate_8", models.FloatField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "blob",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="variants",
+                        to="registry.blob",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="variants",
+                        to="registry.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-reference', 'name'),
-                'constraints': [models.UniqueConstraint(fields=('version', 'cpu', 'name'), name='variant_unique')],
+                "ordering": ("-reference", "name"),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "cpu", "name"), name="variant_unique"
+                    )
+                ],
             },
         ),
     ]
