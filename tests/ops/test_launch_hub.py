@@ -108,7 +108,9 @@ def test_a_second_hub_on_the_same_home_is_refused(running: Launched) -> None:
     assert "A hub already runs in" in other.said[-1]
 
 
-@pytest.mark.parametrize(("name", "word"), [("server", "uvicorn"), ("worker", "celery")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("server", "aihub.uvicorn_server"), ("worker", "celery")]
+)
 def test_a_killed_role_is_started_again(running: Launched, name: str, word: str) -> None:
     killed = running.processes(word)
     killed[0].send_signal(signal.SIGKILL)
