@@ -125,7 +125,6 @@ def test_a_slow_version_opens_its_breaker_by_itself_and_is_seen(
 
     answers: list[str] = []
     within(60, lambda: _answered(client, name, picture, answers) == "1.0.0")
-    assert answers.count("2.0.0") >= SLOW["min_calls"]
 
     within(REPORTED_WITHIN, lambda: bool(client.get(path).json()["replicas"]))
     within(REPORTED_WITHIN, lambda: client.get(path).json()["replicas"][0]["state"] == "open")
