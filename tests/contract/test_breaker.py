@@ -123,13 +123,17 @@ def test_a_slow_version_opens_its_breaker_by_itself_and_is_seen(
     client, picture = hub.client("viewer"), photograph("coffee.png")
     path = f"{API}/models/{name}/versions/2.0.0/breaker/"
 
-    answers: list[str] = []
+    # Named, a version that the replica has not heard of yet is looked up; unnamed, the newest
+    # that it knows would answer.
+    answers = [predict(client, name, picture, version="2.0.0").json()["version"]]
     within(60, lambda: _answered(client, name, picture, answers) == "1.0.0")
+    assert answers.count("2.0.0") >= SLOW["min_calls"]
 
     within(REPORTED_WITHIN, lambda: bool(client.get(path).json()["replicas"]))
     within(REPORTED_WITHIN, lambda: client.get(path).json()["replicas"][0]["state"] == "open")
     (stand,) = client.get(path).json()["replicas"]
     assert stand["rule"]["strategy"] == "slow_ratio"
+    assert stand["slow"] == stand["calls"] == answers.count("2.0.0")
     (replica,) = (
         row
         for row in hub.client().get(f"{API}/replicas/").json()["results"]
