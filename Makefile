@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Checks that read the settings must not touch the hub's own folder.
 APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
-# What touches database, broker or storage; the protocols above them are the same on both.
-ON_SERVICES := tests/registry tests/ops \
-	$(filter-out %/test_v2.py %/test_grpc.py %/test_texts.py %/test_variants.py,\
-		$(wildcard tests/contract/test_*.py)) \
+# What touches database, broker or storage. The rest is the same on both: files that are judged,
+# the launcher's own processes, protocols above the door, and real compilers.
+ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanning.py \
+		%/test_semver.py %/test_launch_hub.py %/test_launch_preflight.py \
+		%/test_launch_supervisor.py $(addprefix tests/contract/test_,\
+			v2.py grpc.py texts.py variants.py),\
+		$(wildcard tests/registry/test_*.py tests/ops/test_*.py tests/contract/test_*.py)) \
 	$(addprefix tests/inference/,test_elsewhere.py test_optimisation.py test_processing.py \
-		test_replicas.py test_specs_and_routes.py)
+		test_replicas.py test_specs_and_routes.py) \
+	--deselect tests/inference/test_optimisation.py::TestForReal
 
 .DEFAULT_GOAL := help
 .PHONY: run test lint format messages bench clean help packages
