@@ -185,8 +185,11 @@ def compose(role: str) -> App:
             await replica.app(scope, receive, send)
             return
         path = scope["path"]
-        answering = next((end for end in ends if end.handles(path)), rest)
-        await answering(scope, receive, send)
+        for end in ends:
+            if end.handles(path):
+                await end(scope, receive, send)
+                return
+        await rest(scope, receive, send)
 
     return app
 

@@ -53,10 +53,10 @@ def request_id_from(given: str) -> str:
 
 def client_address(peer: str, forwarded_for: str, *, trusted_proxies: int) -> str:
     """The client's address: the n-th from the right of X-Forwarded-For behind n trusted proxies."""
-    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
-    if trusted_proxies == 0 or len(hops) < trusted_proxies:
+    if not trusted_proxies:
         return peer
-    return hops[-trusted_proxies]
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    return hops[-trusted_proxies] if len(hops) >= trusted_proxies else peer
 
 
 class RequestContextMiddleware:

@@ -87,7 +87,7 @@ class InferApp:
                 return
 
     async def _http(self, request: Request, send: Send) -> None:
-        request_id = request_context.request_id_from(request.header("x-request-id"))
+        request_id = request_context.request_id_from(request.header(b"x-request-id"))
         call = Call(request, self._services, time.perf_counter())
         with request_context.use(request_id, self._address(request)):
             try:
@@ -109,7 +109,7 @@ class InferApp:
         except Exception:
             logger.exception("%s %s failed", call.request.method, call.request.path)
             found = Problem(500, N_("The hub failed; its log names this request by its id."))
-        translate = self._translate(call.request.header("accept-language"))
+        translate = self._translate(call.request.header(b"accept-language"))
         if _is_oip(call.request.path):
             return error_response(found, translate)
         return problem_response(found, request_id, translate)
@@ -117,14 +117,14 @@ class InferApp:
     def _address(self, request: Request) -> str:
         return request_context.client_address(
             request.peer,
-            request.header("x-forwarded-for"),
+            request.header(b"x-forwarded-for"),
             trusted_proxies=self._trusted_proxies,
         )
 
     def _note(self, call: Call, status: int, request_id: str) -> None:
         """Count the request and write its line, once it is answered."""
         elapsed = time.perf_counter() - call.started
-        metrics.observe(call.model, status, elapsed)
+        metrics.predictions.observe(call.model, status, elapsed)
         event = {
             "action": "predict",
             "outcome": "success" if status < 400 else "failure",

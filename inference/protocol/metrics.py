@@ -1,41 +1,78 @@
 """What Prometheus learns of predictions: their number by outcome, and how long they took."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cache
+from itertools import accumulate
 
-from prometheus_client import Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import REGISTRY
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from inference.engine.pool import Pool
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-_COUNT = Counter(
-    "inference_request_count", "Predictions by model and HTTP status", ["model_name", "status"]
-)
-_LATENCY = Histogram(
-    "inference_request_latency_seconds",
-    "Seconds from a prediction's head to its answer",
-    ["model_name"],
-    buckets=_BUCKETS,
-)
+_NAMES = (*(str(float(bound)) for bound in _BUCKETS), "+Inf")
 
 
-def observe(model: str, status: int, seconds: float) -> None:
-    """One prediction was answered; `model` is empty where there is none of that name."""
-    _count(model, status).inc()
-    if status < 400:
-        _latency(model).observe(seconds)
+class _Latency:
+    """The predictions of one model that succeeded, by bucket, and their seconds together."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * len(_NAMES)
+        self.seconds = 0.0
 
 
-@cache
-def _count(model: str, status: int) -> Counter:
-    return _COUNT.labels(model, status)
+class PredictionCollector:
+    """Counts for one event loop, read when Prometheus asks, from whatever thread.
+
+    The client library's own counters take a lock for each number that they change; here a
+    prediction changes three.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, int], int] = {}
+        self._latencies: dict[str, _Latency] = {}
+
+    def observe(self, model: str, status: int, seconds: float) -> None:
+        """One prediction was answered; `model` is empty where there is none of that name."""
+        key = (model, status)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        if status < 400:
+            latency = self._latencies.get(model)
+            if latency is None:
+                latency = self._latencies[model] = _Latency()
+            latency.buckets[bisect_left(_BUCKETS, seconds)] += 1
+            latency.seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """prometheus_client's protocol."""
+        counts = CounterMetricFamily(
+            "inference_request_count",
+            "Predictions by model and HTTP status",
+            labels=("model_name", "status"),
+        )
+        for (model, status), count in list(self._counts.items()):
+            counts.add_metric((model, str(status)), count)
+        yield counts
+        latencies = HistogramMetricFamily(
+            "inference_request_latency_seconds",
+            "Seconds from a prediction's head to its answer",
+            labels=("model_name",),
+        )
+        for model, latency in list(self._latencies.items()):
+            sums = zip(_NAMES, accumulate(latency.buckets), strict=True)
+            latencies.add_metric((model,), list(sums), latency.seconds)
+        yield latencies
 
 
-@cache
-def _latency(model: str) -> Histogram:
-    return _LATENCY.labels(model)
+predictions = PredictionCollector()
+REGISTRY.register(predictions)
 
 
 class PoolCollector:

@@ -55,7 +55,7 @@ async def _read_inputs(call: Call, ticket: Ticket) -> Arrays:
     if call.request.content_type == MULTIPART:
         serving.preprocessing_of(handle)  # before the body is read
         images = await multipart.read_images(
-            call.request.header("content-type"),
+            call.request.header(b"content-type"),
             call.request.chunks(),
             call.services.limits.items,
         )

@@ -19,22 +19,23 @@ class Request:
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         #: The media type without its parameters, in lower case.
-        self.content_type = self.header("content-type").partition(";")[0].strip().lower()
+        self.content_type = self.header(b"content-type").partition(";")[0].strip().lower()
         self.peer: str = (scope.get("client") or ("",))[0]
         self.received = 0  # bytes of the body so far
         self.receive = receive
         self._limit = limit
 
-    def header(self, name: str) -> str:
-        """A header's value; empty where there is none."""
-        return self.headers.get(name.encode(), b"").decode("latin-1")
+    def header(self, name: bytes) -> str:
+        """A header's value by its name in lower case; empty where there is none."""
+        value = self.headers.get(name)
+        return value.decode("latin-1") if value else ""
 
     def check_head(self) -> None:
         """Problem 413 or 415 for what need not be read."""
-        declared = self.header("content-length")
+        declared = self.header(b"content-length")
         if declared.isdecimal() and int(declared[:20]) > self._limit:
             raise self._too_large()
-        if self.content_type not in (JSON, MULTIPART) or self.header("content-encoding"):
+        if self.content_type not in (JSON, MULTIPART) or self.header(b"content-encoding"):
             raise Problem(
                 415,
                 N_("Send %(json)s or %(multipart)s, not compressed."),

@@ -12,7 +12,7 @@ from inference.protocol.requests import JSON
 from inference.protocol.types import Send
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     status: int
     body: bytes

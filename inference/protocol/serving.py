@@ -20,7 +20,7 @@ from registry.preprocessing import Preprocessing
 
 __all__ = ["Admitted", "Gone", "Ticket", "admit", "deadline_after", "enter"]
 
-TIMEOUT_HEADER = "x-request-timeout-ms"
+TIMEOUT_HEADER = b"x-request-timeout-ms"
 MAX_TEXT = 1_000_000  # bytes of one text
 _MAY_BE_STALE = (401, 403, 404, 409)
 _MAX_TIMEOUT_MS = 3_600_000

@@ -130,7 +130,7 @@ def note(call: Call, answer: object) -> None:
     problem = answer if isinstance(answer, Problem) else None
     status = problem.status if problem else 200
     if call.method in _INFERENCES:
-        metrics.observe(call.model, status, elapsed)
+        metrics.predictions.observe(call.model, status, elapsed)
     event = {
         "action": "predict",
         "outcome": "failure" if problem else "success",

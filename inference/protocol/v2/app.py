@@ -58,7 +58,7 @@ def check_method(request: Request, allowed: str) -> None:
 
 
 async def _compressed(call: Call, response: Response) -> Response:
-    encoding = compression.accepted(call.request.header("accept-encoding"))
+    encoding = compression.accepted(call.request.header(b"accept-encoding"))
     if not encoding:
         return response
     body, size = response.body, len(response.body)

@@ -18,7 +18,7 @@ def check_head(request: Request, services: Services) -> None:
         raise Problem(413, N_("The body has more than %(most)s bytes."), most=services.limits.body)
     if request.content_type not in _TYPES:
         raise Problem(415, N_("Send %(json)s or %(octets)s."), json=JSON, octets=OCTETS)
-    encoding = request.header("content-encoding")
+    encoding = request.header(b"content-encoding")
     if encoding and not compression.known(encoding):
         raise Problem(415, N_("Send the body as it is, or in gzip or deflate."))
 
@@ -26,7 +26,7 @@ def check_head(request: Request, services: Services) -> None:
 async def read_body(request: Request, services: Services) -> bytes:
     """The whole body, decompressed; call `check_head` first. Problem 400 or 413."""
     body = await request.body()
-    encoding = request.header("content-encoding")
+    encoding = request.header(b"content-encoding")
     if not encoding:
         return body
     return await off_loop(
