@@ -2,12 +2,13 @@
 
 import subprocess
 import time
+from collections.abc import Mapping
 from types import ModuleType
 
 from bench import bare, compare, machine, many, neighbours, overload, swaps
 from bench.environments import check_wrk, python_of
 from bench.places import BENCH, PLOT, RESULTS
-from bench.running import Run, arguments, measured, run_of
+from bench.running import Run, arguments, last_found, measured, run_of
 from bench.servers import PEERS
 
 SCENARIOS: dict[str, ModuleType] = {
@@ -30,11 +31,9 @@ def main() -> None:
     check_wrk()
     for name in ("plot", *(peer.name for peer in PEERS)) if "compare" in names else ():
         python_of(name)  # installed before anything is measured
-    parts = [f"Measured on {machine.sentence()}."]
     with run_of(given) as run:
-        for name in names:
-            parts.append(_measured(name, run))
-    (RESULTS / "summary.md").write_text("\n\n".join(parts) + "\n")
+        texts = {name: _measured(name, run) for name in names}
+    (RESULTS / "summary.md").write_text(_summary(texts))
     if "compare" in names:
         subprocess.run([python_of("plot"), BENCH / "plot.py", RESULTS, PLOT], check=True)
 
@@ -48,6 +47,17 @@ def _measured(name: str, run: Run) -> str:
         text = f"### {name}\n\nIt failed: {error}"
     print(f"\n{text}\n\n({name} took {time.monotonic() - started:.0f} s)", flush=True)
     return text
+
+
+def _summary(texts: Mapping[str, str]) -> str:
+    """All tables: what was not measured now comes from its last run on this machine."""
+    parts = [f"Measured on {machine.sentence()}."]
+    for name, scenario in SCENARIOS.items():
+        if name in texts:
+            parts.append(texts[name])
+        elif (kept := last_found(name)) is not None:
+            parts.append(scenario.report(kept))
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

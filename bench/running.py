@@ -71,6 +71,13 @@ def measured(name: str, scenario: Scenario, report: Report, run: Run) -> str:
     return report(found)
 
 
+def last_found(name: str) -> Found | None:
+    """What a scenario found when it last ran, if that was on a machine like this."""
+    path = RESULTS / f"{name}.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return kept["found"] if kept.get("machine") == machine.described() else None
+
+
 def alone(name: str, scenario: Scenario, report: Report) -> None:
     """What `python -m bench.<name>` does."""
     given = arguments(f"The scenario “{name}” of the benchmarks.").parse_args()

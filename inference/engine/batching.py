@@ -2,7 +2,9 @@
 
 A batcher owns the thread that runs its model. The thread takes what waits, up to `max_batch`
 rows of one shape, and never waits for more while there is something to do, unless the owner set a
-`max_delay`. Calls belong to the event loop: the thread only ever posts results back to it.
+`max_delay`. Calls belong to the event loop: the thread only ever posts results back to it. A model
+that answers sooner than its thread could be asked runs on the event loop, the calls of one turn
+together.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 _LOWEST = 19  # priority, as `nice` counts
 ENDS_WITHIN = 5.0  # seconds for a run to come back once it was given up
 Shapes = tuple[tuple[int, ...], ...]
+Tell = Callable[..., None]  # has a function called on the event loop, with these arguments
 
 
 class DeadlinePassed(Exception):
@@ -101,6 +104,7 @@ class Batcher:
         self._by_rows = by_rows
         self._loop = asyncio.get_running_loop()
         self._on_death = on_death
+        self._here: list[Job] = []  # of this turn of the event loop
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._kept: deque[Job] = deque()  # taken from the queue, but of another shape
         self._unfinished: set[Job] = set()
@@ -112,15 +116,18 @@ class Batcher:
 
     def submit(self, inputs: Arrays, deadline: float | None = None) -> "asyncio.Future[Arrays]":
         """The outputs to come, by name; Unfit, TooSlow, DeadlinePassed or RunnerDied."""
-        future = self._loop.create_future()
         rows = len(next(iter(inputs.values()))) if self._by_rows else 1
-        job = Job(inputs, rows, future, deadline)
-        if not self.alive:
-            future.set_exception(RunnerDied())
-            return future
-        self._unfinished.add(job)
-        self._waiting.put(job)
-        return future
+        job = Job(inputs, rows, self._loop.create_future(), deadline)
+        self._enqueue(job)
+        return job.future
+
+    def submit_here(self, inputs: Arrays, rows: int) -> "asyncio.Future[Arrays]":
+        """As `submit`, but for a run on the event loop at the end of this turn; only if `idle`."""
+        job = Job(inputs, rows, self._loop.create_future(), None)
+        if not self._here:
+            self._loop.call_soon(self._run_here)
+        self._here.append(job)
+        return job.future
 
     @property
     def thread_id(self) -> int | None:
@@ -131,11 +138,6 @@ class Batcher:
     def idle(self) -> bool:
         """Whether nothing is under way, so that the model's thread leaves the model alone."""
         return not self._unfinished and self.alive
-
-    def run_here(self, inputs: Arrays) -> Arrays:
-        """Run the model on the caller's thread, which must be the event loop's; only if `idle`."""
-        self.batches += 1
-        return self._model.predict(inputs)
 
     @property
     def waiting(self) -> int:
@@ -179,7 +181,7 @@ class Batcher:
         try:
             while (jobs := self._take()) is not None:
                 if jobs:
-                    self._run(jobs)
+                    self._run(jobs, self._post)
         except BaseException:
             logger.exception("the thread of %s ended", self._thread.name)
             self._post(self._end, RunnerDied())
@@ -235,7 +237,7 @@ class Batcher:
         patience = until - time.monotonic() if until else 0.0
         return self._waiting.get(timeout=patience) if patience > 0 else self._waiting.get_nowait()
 
-    def _run(self, jobs: list[Job]) -> None:
+    def _run(self, jobs: list[Job], tell: Tell) -> None:
         self._running, self._run_started = jobs, time.monotonic()
         try:
             outcome = self._outputs(jobs)
@@ -243,16 +245,16 @@ class Batcher:
             if len(jobs) == 1:
                 if not isinstance(error, Unfit):
                     logger.exception("%s failed", self._thread.name)
-                self._post(self._fail, jobs[0], error)
+                tell(self._fail, jobs[0], error)
             else:  # whose fault it is shows when each runs alone
                 for job in jobs:
                     if job.is_wanted():
-                        self._run([job])
+                        self._run([job], tell)
             return
         finally:
             self._run_started = None
             self.batches += 1
-        self._post(self._deliver, jobs, outcome)
+        tell(self._deliver, jobs, outcome)
 
     def _outputs(self, jobs: list[Job]) -> list[Arrays]:
         """Each call's outputs, from one run where they go by rows."""
@@ -286,6 +288,29 @@ class Batcher:
 
     # --- in the event loop ---
 
+    def _enqueue(self, job: Job) -> None:
+        if not self.alive:
+            job.future.set_exception(RunnerDied())
+            return
+        self._unfinished.add(job)
+        self._waiting.put(job)
+
+    def _run_here(self) -> None:
+        """Run this turn's calls, or give them to the model's thread if it got one meanwhile."""
+        jobs, self._here = [job for job in self._here if job.is_wanted()], []
+        if not self.idle:
+            for job in jobs:
+                self._enqueue(job)
+            return
+        try:
+            for alike in _grouped(jobs, self.limits.max_batch):
+                self._run(alike, _now)
+        except BaseException:
+            logger.exception("a run of %s broke off", self._thread.name)
+            for job in jobs:
+                self._fail(job, RunnerDied())
+            self._end(RunnerDied())
+
     def _deliver(self, jobs: list[Job], outcome: list[Arrays]) -> None:
         for job, outputs in zip(jobs, outcome, strict=True):
             self._unfinished.discard(job)
@@ -310,6 +335,24 @@ class Batcher:
         for job in list(self._unfinished):
             self._fail(job, error)
         self._on_death()
+
+
+def _now(callback: Callable[..., None], *arguments: object) -> None:
+    callback(*arguments)
+
+
+def _grouped(jobs: Iterable[Job], most: int) -> list[list[Job]]:
+    """Calls of one shape together, up to `most` rows; one with more is alone."""
+    groups: list[list[Job]] = []
+    filling: dict[Shapes, tuple[list[Job], int]] = {}
+    for job in jobs:
+        group, rows = filling.get(job.key, ([], most))
+        if rows + job.rows > most:
+            group, rows = [], 0
+            groups.append(group)
+        group.append(job)
+        filling[job.key] = group, rows + job.rows
+    return groups
 
 
 def _split(outputs: Arrays, lengths: Sequence[int]) -> list[Arrays]:

@@ -58,9 +58,8 @@ class Ticket:
         try:
             if deadline is not None and started >= deadline:
                 raise DeadlinePassed
-            outputs = self.handle.at_once(inputs)
-            if outputs is None:
-                outputs = await self._watch.outputs(self.handle, inputs, deadline, receive)
+            at_once = self.handle.at_once(inputs)
+            outputs = await (at_once or self._watch.outputs(self.handle, inputs, deadline, receive))
         except Unfit as error:
             self._record(started, inputs, failed=True)
             raise _unfit(self.handle) from error

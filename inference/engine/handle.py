@@ -12,7 +12,7 @@ from inference.signature import Signature
 from inference.spec import ModelSpec
 
 LASTS = 1.0  # seconds
-AT_ONCE = 4  # rows that a quick model may be given on the event loop
+AT_ONCE = 4  # rows of a call that a quick model may be given on the event loop
 
 
 class Handle:
@@ -84,14 +84,13 @@ class Handle:
             self._drained.set()
             self._on_idle()
 
-    def at_once(self, inputs: Arrays) -> Arrays | None:
-        """The outputs, where running the model here is sooner done than asking its thread.
-
-        None where it is not. Raises Unfit.
-        """
-        if not self._quick or not self._batcher.idle or len(next(iter(inputs.values()))) > AT_ONCE:
+    def at_once(self, inputs: Arrays) -> "asyncio.Future[Arrays] | None":
+        """The outputs to come, where running the model on the event loop is sooner done than
+        asking its thread; None where it is not."""
+        if not self._quick or not self._batcher.idle:
             return None
-        return self._batcher.run_here(inputs)
+        rows = len(next(iter(inputs.values())))
+        return self._batcher.submit_here(inputs, rows) if rows <= AT_ONCE else None
 
     def submit(self, inputs: Arrays, deadline: float | None) -> "asyncio.Future[Arrays]":
         """The outputs to come for a batch of inputs by name; see `Batcher.submit`."""

@@ -1,5 +1,6 @@
 """The runtimes, by the format that they load. Each imports its library when it is first needed."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 
 from inference.runtimes.base import Runtime
@@ -42,9 +43,18 @@ REFERENCE: Mapping[str, str] = {
 }
 
 
+_imported: set[str] = set()
+
+
 def runtime_named(name: str, architectures: Iterable[str]) -> Runtime:
     """The runtime of that name; `architectures` are those that the operator lists."""
-    return _RUNTIMES[name](architectures)
+    runtime = _RUNTIMES[name](architectures)
+    if name not in _imported:
+        _imported.add(name)
+        # A library is there to stay: looking through hundreds of thousands of its objects for
+        # garbage would halt every call for a tenth of a second, again and again.
+        gc.freeze()
+    return runtime
 
 
 def reference_runtime(format: str) -> str:  # noqa: A002

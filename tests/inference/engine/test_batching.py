@@ -262,3 +262,73 @@ def test_everybody_gets_what_is_theirs(calls: list[tuple[int, int, bool]]) -> No
 
     asyncio.run(scenario())
     assert max(model.batches) <= 8
+
+
+class TestOnTheEventLoop:
+    """Calls of a quick model run there, those of one turn together."""
+
+    def test_calls_of_one_turn_run_together_up_to_the_limit(self) -> None:
+        model = Doubler()
+
+        async def scenario() -> None:
+            async with batcher(model) as batch:
+                calls = [batch.submit_here(rows(number), 1) for number in range(10)]
+                wide = batch.submit_here({"x": np.ones((1, 5), np.float32)}, 1)
+                answers = await asyncio.gather(*calls)
+                assert [a["y"][0, 0] for a in answers] == [n * 2 for n in range(10)]
+                assert (await wide)["y"].shape == (1, 5)
+                assert batch.idle
+
+        asyncio.run(scenario())
+        assert model.batches == [8, 2, 1]
+
+    def test_a_poisoned_call_fails_alone(self) -> None:
+        model = Doubler()
+
+        async def scenario() -> None:
+            async with batcher(model) as batch:
+                calls = [batch.submit_here(rows(number), 1) for number in (1, POISON, 3)]
+                first, poisoned, last = await asyncio.gather(*calls, return_exceptions=True)
+                assert isinstance(poisoned, Unfit)
+                assert isinstance(first, dict)
+                assert isinstance(last, dict)
+                assert (first["y"][0, 0], last["y"][0, 0]) == (2, 6)
+
+        asyncio.run(scenario())
+
+    def test_who_left_is_not_computed_for(self) -> None:
+        model = Doubler()
+
+        async def scenario() -> None:
+            async with batcher(model) as batch:
+                gone, stays = batch.submit_here(rows(1), 1), batch.submit_here(rows(2), 1)
+                gone.cancel()
+                assert (await stays)["y"][0, 0] == 4
+
+        asyncio.run(scenario())
+        assert model.batches == [1]
+
+    def test_the_models_thread_takes_them_when_it_got_a_call_meanwhile(self) -> None:
+        model = Doubler()
+
+        async def scenario() -> None:
+            async with batcher(model) as batch:
+                here = batch.submit_here(rows(1), 1)
+                first = await held(model, batch)  # the model is in use by its thread
+                assert not here.done()
+                model.gate.set()
+                assert (await here)["y"][0, 0] == 2
+                await first
+
+        asyncio.run(scenario())
+        assert model.batches == [1, 1]
+
+    def test_a_run_that_breaks_leaves_nobody_waiting(self) -> None:
+        async def scenario() -> None:
+            async with batcher(Doubler()) as batch:
+                calls = [batch.submit_here(rows(number), 1) for number in (1, DEADLY)]
+                told = await asyncio.gather(*calls, return_exceptions=True)
+                assert [type(error) for error in told] == [RunnerDied, RunnerDied]
+                assert not batch.alive  # and is loaded again
+
+        asyncio.run(scenario())
