@@ -1,7 +1,5 @@
 """The pages of one model: what it is, its versions and aliases, editing, deleting."""
 
-import json
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,6 +11,7 @@ from aihub.access import Action
 from ops.console.caller import principal_of
 from ops.console.forms import AliasForm, ModelForm
 from ops.console.pages import Crumb, page, rights, show, told
+from ops.console.serving_words import facts_of
 from registry import selectors
 from registry.models import RegisteredModel
 from registry.models.registered import Precision
@@ -56,7 +55,7 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
         aliases=model.aliases.select_related("version"),
         samples=model.samples.select_related("blob"),
         precision_means=PRECISIONS[Precision(model.precision)],
-        serving=json.dumps(Serving.parse(model.serving).as_json(), indent=2),
+        serving=facts_of(Serving.parse(model.serving)),
         texts=_texts(),
         ready=[version for version in versions if version.state == State.READY],
         hub_url=request.build_absolute_uri("/").rstrip("/"),

@@ -120,7 +120,7 @@ class TestModels:
         assert (model.precision, model.pool, model.serving["max_batch"]) == ("int8", "heavy", 4)
         page = as_owner.get("/models/digits/").content.decode()
         assert "your own samples" in page
-        assert "&quot;max_batch&quot;: 4" in page
+        assert "Up to 4 items at a time." in page
         form = as_owner.get("/models/digits/edit/").context["form"]
         assert json.loads(form["serving"].value()) == model.serving
         assert "0.001" in form["precision"].help_text
