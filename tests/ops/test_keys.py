@@ -61,7 +61,7 @@ def test_only_its_digest_is_kept(alpha: Team) -> None:
     secret = make(alpha, "read")
     row = ApiKey.objects.values().get()
     assert row["digest"] == digest_of(secret)
-    assert secret.rsplit("_", 1)[1] not in repr(row)
+    assert secret.split("_", 2)[2] not in repr(row)  # it may hold underscores itself
     assert secret not in repr(list(AuditEvent.objects.values()))
 
 
