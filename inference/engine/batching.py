@@ -344,10 +344,10 @@ def _now(callback: Callable[..., None], *arguments: object) -> None:
 def _grouped(jobs: Iterable[Job], most: int) -> list[list[Job]]:
     """Calls of one shape together, up to `most` rows; one with more is alone."""
     groups: list[list[Job]] = []
-    filling: dict[Shapes, tuple[list[Job], int]] = {}
+    filling: dict[Shapes, tuple[list[Job] | None, int]] = {}
     for job in jobs:
-        group, rows = filling.get(job.key, ([], most))
-        if rows + job.rows > most:
+        group, rows = filling.get(job.key, (None, 0))
+        if group is None or rows + job.rows > most:
             group, rows = [], 0
             groups.append(group)
         group.append(job)

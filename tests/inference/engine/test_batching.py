@@ -282,6 +282,13 @@ class TestOnTheEventLoop:
         asyncio.run(scenario())
         assert model.batches == [8, 2, 1]
 
+    def test_a_call_without_rows_is_answered(self) -> None:
+        async def scenario() -> None:
+            async with batcher(Doubler()) as batch:
+                assert (await batch.submit_here(rows(), 0))["y"].shape == (0, 2)
+
+        asyncio.run(scenario())
+
     def test_a_poisoned_call_fails_alone(self) -> None:
         model = Doubler()
 

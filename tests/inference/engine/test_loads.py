@@ -11,10 +11,10 @@ from inference.engine.batching import BatchLimits
 from inference.engine.handle import AT_ONCE, Handle
 from inference.engine.loads import Loaded, Plan, Source, measured
 from inference.routing import VersionRoute
-from inference.runtimes.base import Arrays
+from inference.runtimes.base import Arrays, Unfit
 from tests.inference import samples
 from tests.inference.door import Published, processed
-from tests.inference.engine.models import Doubler, rows
+from tests.inference.engine.models import POISON, Doubler, rows
 
 ROUTE = VersionRoute(1, "1.0.0", "ready", "1")
 
@@ -75,6 +75,10 @@ def test_a_few_rows_of_a_quick_model_are_run_here(quick: bool, count: int, here:
         assert (found is not None) == here
         if found is not None:
             assert (await found)["y"][0, 0] == 6
+            poisoned = handle.at_once(rows(POISON))
+            assert poisoned is not None
+            with pytest.raises(Unfit):
+                await poisoned
             waiting = handle.submit(rows(1), None)
             assert handle.at_once(rows(2)) is None  # the model's thread has it
             await waiting
