@@ -21,6 +21,7 @@ MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker")
+SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Env:
     AIHUB_MODELS_FILE: Path | None
     AIHUB_ARCHITECTURES: tuple[str, ...]
     AIHUB_MULTIPART_MAX: int
+    AIHUB_UPLOAD_MAX: int
+    AIHUB_UPLOAD_HOURS: int
+    AIHUB_PART_SIZE: int
+    AIHUB_TRASH_DAYS: int
+    AIHUB_VERIFY_DAYS: int
+    AIHUB_SANDBOX: str
+    AIHUB_SANDBOX_MEMORY: int
+    AIHUB_SANDBOX_SECONDS: int
     AIHUB_PREDICT_MAX: int
     AIHUB_PREDICT_ITEMS: int
     AIHUB_IMAGE_PIXELS: int
@@ -61,6 +70,7 @@ class Env:
     AIHUB_BROKER_URL: str
     AIHUB_CACHE_URL: str
     AIHUB_S3_ENDPOINT: str
+    AIHUB_S3_PUBLIC_ENDPOINT: str
     AIHUB_S3_ACCESS_KEY: str
     AIHUB_S3_SECRET_KEY: str
     AIHUB_S3_BUCKET: str
@@ -95,6 +105,16 @@ def read(environ: dict[str, str] | None = None) -> Env:
             "AIHUB_ARCHITECTURES", _ARCHITECTURE, "words of the form name=package.module:factory"
         ),
         AIHUB_MULTIPART_MAX=source.integer("AIHUB_MULTIPART_MAX", 2048 * MIB, low=1024),
+        AIHUB_UPLOAD_MAX=source.integer("AIHUB_UPLOAD_MAX", 1024 * 1024 * MIB, low=1024),
+        AIHUB_UPLOAD_HOURS=source.integer("AIHUB_UPLOAD_HOURS", 168, low=1),
+        AIHUB_PART_SIZE=source.integer(
+            "AIHUB_PART_SIZE", 16 * MIB, low=5 * MIB, high=5 * 1024 * MIB
+        ),
+        AIHUB_TRASH_DAYS=source.integer("AIHUB_TRASH_DAYS", 30, low=0),
+        AIHUB_VERIFY_DAYS=source.integer("AIHUB_VERIFY_DAYS", 7, low=0),
+        AIHUB_SANDBOX=source.choice("AIHUB_SANDBOX", "auto", SANDBOXES),
+        AIHUB_SANDBOX_MEMORY=source.integer("AIHUB_SANDBOX_MEMORY", 8 * 1024 * MIB, low=256 * MIB),
+        AIHUB_SANDBOX_SECONDS=source.integer("AIHUB_SANDBOX_SECONDS", 600, low=1),
         AIHUB_PREDICT_MAX=source.integer("AIHUB_PREDICT_MAX", 32 * MIB, low=1024),
         AIHUB_PREDICT_ITEMS=source.integer("AIHUB_PREDICT_ITEMS", 64, low=1),
         AIHUB_IMAGE_PIXELS=source.integer("AIHUB_IMAGE_PIXELS", 50_000_000, low=1),
@@ -119,6 +139,9 @@ def read(environ: dict[str, str] | None = None) -> Env:
         ),
         AIHUB_CACHE_URL=source.text("AIHUB_CACHE_URL", "", check=_check_url("redis", "rediss")),
         AIHUB_S3_ENDPOINT=source.text("AIHUB_S3_ENDPOINT", "", check=_check_url("http", "https")),
+        AIHUB_S3_PUBLIC_ENDPOINT=source.text(
+            "AIHUB_S3_PUBLIC_ENDPOINT", "", check=_check_url("http", "https")
+        ),
         AIHUB_S3_ACCESS_KEY=source.text("AIHUB_S3_ACCESS_KEY", ""),
         AIHUB_S3_SECRET_KEY=source.text("AIHUB_S3_SECRET_KEY", ""),
         AIHUB_S3_BUCKET=source.text("AIHUB_S3_BUCKET", "aihub"),

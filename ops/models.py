@@ -1,5 +1,6 @@
 """API keys and the audit trail."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -54,3 +55,24 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"
+
+
+class SavedSearch(models.Model):
+    """A search that a user keeps for a list of the console (`models` or `versions`)."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_searches"
+    )
+    page = models.CharField(max_length=16)
+    name = models.CharField(_("name"), max_length=100)
+    query = models.CharField(max_length=1000)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.UniqueConstraint(fields=("user", "page", "name"), name="saved_search_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,18 +1,30 @@
 """The registry's tables."""
 
-from registry.models.aliases import Alias
+from registry.models.aliases import Alias, AliasMove, Approval
 from registry.models.blobs import Blob, Upload
 from registry.models.jobs import Job, WorkerHeartbeat
 from registry.models.registered import ModelTag, RegisteredModel
 from registry.models.revision import Revision
 from registry.models.teams import Membership, Team
 from registry.models.variants import Sample, Variant
-from registry.models.versions import ModelVersion, VersionFile
+from registry.models.versions import (
+    ConvertedFile,
+    Label,
+    LabelSet,
+    ModelVersion,
+    VersionFile,
+    VersionMetric,
+)
 
 __all__ = [
     "Alias",
+    "AliasMove",
+    "Approval",
     "Blob",
+    "ConvertedFile",
     "Job",
+    "Label",
+    "LabelSet",
     "Membership",
     "ModelTag",
     "ModelVersion",
@@ -23,5 +35,6 @@ __all__ = [
     "Upload",
     "Variant",
     "VersionFile",
+    "VersionMetric",
     "WorkerHeartbeat",
 ]

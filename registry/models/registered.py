@@ -4,6 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from registry.models.teams import Team
+from registry.models.trash import Trashable
 
 
 class Task(models.TextChoices):
@@ -19,8 +20,11 @@ class Precision(models.TextChoices):
     INT8 = "int8", _("int8")
 
 
-class RegisteredModel(models.Model):
-    """`name_key` is the name in lower case: unique on every database whatever its collation."""
+class RegisteredModel(Trashable):
+    """`name_key` is the name in lower case: unique on every database whatever its collation.
+
+    A model in the trash keeps its name. Moving one of the `protected_aliases` needs an approval.
+    """
 
     team = models.ForeignKey(
         Team, on_delete=models.PROTECT, related_name="models", verbose_name=_("team")
@@ -42,6 +46,7 @@ class RegisteredModel(models.Model):
         help_text=_("The replicas that serve this model; empty for the common ones."),
     )
     serving = models.JSONField(default=dict, blank=True)  # see registry.serving
+    protected_aliases = models.JSONField(_("protected aliases"), default=list, blank=True)
     shared = models.BooleanField(
         _("shared"), default=False, help_text=_("Every signed-in user may see and call it.")
     )

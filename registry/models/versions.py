@@ -5,6 +5,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from registry.models.blobs import Blob, Upload
 from registry.models.registered import RegisteredModel
+from registry.models.trash import Trashable
 
 
 class State(models.TextChoices):
@@ -22,6 +23,8 @@ class Format(models.TextChoices):
     TFLITE = "tflite", "TensorFlow Lite"
     SAVED_MODEL = "saved_model", "TensorFlow SavedModel"
     PADDLE = "paddle", "PaddlePaddle"
+    TORCHSCRIPT = "torchscript", "TorchScript"
+    TORCH_EXPORT = "torch_export", "torch.export"
 
 
 class Optimisation(models.TextChoices):
@@ -40,12 +43,39 @@ class Forced(models.TextChoices):
     CLOSED = "closed", _("closed")
 
 
-class ModelVersion(models.Model):
+class LabelSet(models.Model):
+    """A list of labels, kept once however many versions have it, so that each can be found.
+
+    `digest` is the SHA-256 of the list as JSON.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Label(models.Model):
+    """A label of a set, in lower case."""
+
+    label_set = models.ForeignKey(LabelSet, on_delete=models.CASCADE, related_name="rows")
+    text = models.CharField(max_length=200)
+
+    class Meta:
+        indexes = [models.Index(fields=("text", "label_set"), name="label_text")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class ModelVersion(Trashable):
     """One published version; once `ready`, its files never change.
 
     `version_key` is the normalised version, unique in its model; `sort_key` orders versions
     semantically as plain text (see `registry.semver`). `reason` is kept as a message and its
-    values, so that everyone reads it in their own language.
+    values, so that everyone reads it in their own language. `manifest` is what was true of a
+    version when it became ready, `manifest_signature` the hub's seal on it. `served_format` is
+    that of its converted files, where it is served in another form than it was published in.
     """
 
     model = models.ForeignKey(
@@ -70,12 +100,37 @@ class ModelVersion(models.Model):
     description = models.TextField(_("description"), blank=True)
     metrics = models.JSONField(_("metrics"), default=dict, blank=True)
     source = models.JSONField(_("source"), default=dict, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    card = models.TextField(_("card"), blank=True)
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="children",
+        verbose_name=_("parent version"),
+    )
+    label_set = models.ForeignKey(
+        LabelSet,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="versions",
+    )
 
     signature = models.JSONField(_("signature"), default=dict, blank=True, editable=False)
     parameter_count = models.BigIntegerField(_("parameters"), null=True, editable=False)
     size = models.BigIntegerField(_("size"), default=0, editable=False)
     steps = models.JSONField(_("steps"), default=list, blank=True, editable=False)
     report = models.JSONField(_("report"), default=list, blank=True, editable=False)
+    served_format = models.CharField(
+        max_length=32, choices=Format.choices, blank=True, editable=False
+    )
+    manifest = models.JSONField(default=dict, blank=True, editable=False)
+    manifest_signature = models.CharField(max_length=64, blank=True, editable=False)
+    # The MD5 of its directory as DVC writes it, where it has more than one file.
+    directory_md5 = models.CharField(max_length=32, blank=True, editable=False, db_index=True)
 
     optimisation = models.CharField(
         _("optimisation"),
@@ -121,7 +176,7 @@ class VersionFile(models.Model):
     """A file of a version under its own path: an upload until it is hashed, then a blob."""
 
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="files")
-    path = models.CharField(max_length=200)
+    path = models.CharField(max_length=255)
     size = models.BigIntegerField()
     upload = models.ForeignKey(
         Upload, null=True, blank=True, on_delete=models.PROTECT, related_name="version_files"
@@ -138,3 +193,35 @@ class VersionFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class ConvertedFile(models.Model):
+    """A file that a version's program was converted into; these alone are served."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="converted")
+    path = models.CharField(max_length=255)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="converted_files")
+
+    class Meta:
+        ordering = ("path",)
+        constraints = [
+            models.UniqueConstraint(fields=("version", "path"), name="converted_file_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class VersionMetric(models.Model):
+    """A number among a version's metrics, as a row that can be searched."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="metric_rows")
+    name = models.CharField(max_length=100)
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("version", "name"), name="metric_unique")]
+        indexes = [models.Index(fields=("name", "value"), name="metric_value")]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"

@@ -158,7 +158,7 @@ WRONG = {
     ],
     "team": ["nobody", "\0", "x" * 65],
     "task": ["magic", "1", "null"],
-    "format": ["pickle", "torchscript"],
+    "format": ["pickle", "keras"],
     "architecture": ["x" * 101, "\0"],
     "num_classes": ["0", "-1", "1.5", "many", "1e3", "[]", "9" * 30, "1000001"],
     "options": ["[]", "1", "x", "null", "{", '{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}'],

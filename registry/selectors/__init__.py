@@ -1,0 +1,29 @@
+"""Reads: what a principal may see. Models and versions here, other nouns in modules of theirs."""
+
+from registry.selectors.catalogue import (
+    alias_get,
+    model_get,
+    models_visible,
+    sample_get,
+    team_get,
+    variants_shown,
+    version_get,
+    version_missing,
+    version_of,
+    versions_visible,
+    with_details,
+)
+
+__all__ = [
+    "alias_get",
+    "model_get",
+    "models_visible",
+    "sample_get",
+    "team_get",
+    "variants_shown",
+    "version_get",
+    "version_missing",
+    "version_of",
+    "versions_visible",
+    "with_details",
+]
