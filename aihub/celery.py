@@ -34,9 +34,9 @@ def _start_child(**kwargs: Any) -> None:
 @signals.worker_ready.connect
 def _start_housekeeper(**kwargs: Any) -> None:
     from registry.processing.worker import Housekeeper
-    from registry.services.uploads import uploads_sweep
+    from registry.services.housekeeping import sweep
     from registry.tasks import hint
 
-    housekeeper = Housekeeper(hint=hint, sweep=uploads_sweep)
+    housekeeper = Housekeeper(hint=hint, sweep=sweep)
     signals.worker_shutting_down.connect(lambda **kw: housekeeper.stop(), weak=False)
     housekeeper.start()

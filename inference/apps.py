@@ -10,6 +10,9 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         from inference import optimisation, processing
+        from inference.usage import fallbacks_guard
+        from registry.usage import add_guard
 
         processing.register()
         optimisation.register()
+        add_guard(fallbacks_guard)

@@ -9,7 +9,7 @@ class RegistryConfig(AppConfig):
     verbose_name = _("Registry")
 
     def ready(self) -> None:
-        from registry import models
+        from registry import models, usage
         from registry.models.revision import revision_follow
         from registry.processing import pipeline
 
@@ -21,3 +21,5 @@ class RegistryConfig(AppConfig):
             models.Alias,
         )
         pipeline.register()
+        usage.add_guard(usage.aliases_guard)
+        usage.add_guard(usage.approvals_guard)

@@ -117,7 +117,8 @@ class ModelForm(forms.ModelForm):
         self.initial["serving"] = Serving.parse(self.instance.serving).as_json()
         names = self.instance.tag_rows.values_list("name", flat=True)
         self.initial["tags"] = ", ".join(names)
-        self.fields["task"].disabled = self.instance.versions.exists()  # they were checked for it
+        versions = ModelVersion.everything.filter(model=self.instance)
+        self.fields["task"].disabled = versions.exists()  # they were checked for it
 
     def clean_pool(self) -> str:
         pool: str = self.cleaned_data["pool"]

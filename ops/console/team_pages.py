@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -44,7 +44,7 @@ class TeamList(ListAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         return _visible(request).annotate(
             member_count=Count("memberships", distinct=True),
-            model_count=Count("models", distinct=True),
+            model_count=Count("models", filter=Q(models__deleted_at=None), distinct=True),
         )
 
     @display(description=_("name"), ordering="name")

@@ -91,7 +91,12 @@ class Demo:
             return
         size = example.weights.stat().st_size / 1e6
         self._console.doing(f"{example.name}: publishing {example.title} ({size:.0f} MB)")
-        self._client.publish(MODEL, example.weights, example.fields())
+        try:
+            self._client.publish(MODEL, example.weights, example.fields())
+        except HubRefused as refused:
+            if refused.status != 409:  # somebody threw it away: it stays there
+                raise
+            self._console.warn(str(refused))
 
     def _follow(self, example: Example) -> str:
         """Say which step a version is at, until it is processed; its state then."""

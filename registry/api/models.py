@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
@@ -44,9 +44,8 @@ class ModelListView(generics.ListAPIView[RegisteredModel]):
 
     def get_queryset(self) -> QuerySet[RegisteredModel]:
         models = selectors.models_visible(caller(self.request))
-        return models.annotate(version_count=Count("versions", distinct=True)).prefetch_related(
-            "aliases__version"
-        )
+        live = Count("versions", filter=Q(versions__deleted_at=None), distinct=True)
+        return models.annotate(version_count=live).prefetch_related("aliases__version")
 
     @extend_schema(request=ModelInput, responses={201: ModelOutput})
     def post(self, request: Request) -> Response:

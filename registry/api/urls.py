@@ -5,6 +5,7 @@ from django.urls import path
 from registry.api.aliases import AliasView
 from registry.api.models import ModelListView, ModelView
 from registry.api.samples import SampleListView, SampleView
+from registry.api.trash import TrashListView, TrashRestoreView, TrashView
 from registry.api.versions import (
     VersionDownloadView,
     VersionListView,
@@ -22,4 +23,7 @@ urlpatterns = [
     path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
+    path("trash/", TrashListView.as_view()),
+    path("trash/<str:entry>/", TrashView.as_view()),
+    path("trash/<str:entry>/restore/", TrashRestoreView.as_view()),
 ]

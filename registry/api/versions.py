@@ -28,6 +28,7 @@ from registry.api.streaming import StagingUploadHandler
 from registry.models import ModelVersion, RegisteredModel, VersionFile
 from registry.services.models import denied, model_ensure
 from registry.services.samples import samples_judge
+from registry.services.taken import in_trash, model_taken
 from registry.services.uploads import uploads_peek
 from registry.services.variants import variants_renew
 from registry.services.versions import (
@@ -114,7 +115,10 @@ def _check_may_publish(principal: Principal, name: str) -> None:
     """Refuse before a body is read: unseen is 404, unpermitted 403, a bad name 400."""
     if not NAME.fullmatch(name):
         raise Problem(400, N_("“%(name)s” cannot be the name of a model."), name=name[:80])
-    if RegisteredModel.objects.filter(name_key=name.lower()).exists():
+    found = RegisteredModel.everything.filter(name_key=name.lower()).first()
+    if found and in_trash(found):
+        raise model_taken(principal, name)
+    if found:
         selectors.model_get(principal, name, Action.PUBLISH)
     elif not (principal.is_admin or any(principal.may_create(t, name) for t in principal.roles)):
         raise Problem(403, N_("You may not create a model of this name in any team."))

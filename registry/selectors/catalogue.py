@@ -10,6 +10,7 @@ from registry.models.versions import State
 from registry.processing import optimiser
 from registry.refusals import Refused
 from registry.services.models import denied
+from registry.services.taken import sees
 
 
 def models_visible(principal: Principal) -> QuerySet[RegisteredModel]:
@@ -40,7 +41,7 @@ def model_get(principal: Principal, name: str, action: Action = Action.READ) -> 
         .filter(name_key=name.lower())
         .first()
     )
-    if found is None or not _sees(principal, found):
+    if found is None or not sees(principal, found):
         raise Problem(404, N_("There is no model “%(name)s”."), name=name[:100])
     if not principal.may(action, found):
         raise denied(action, found.team)
@@ -152,10 +153,6 @@ def with_details(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
     """Versions with what their representation needs, in a constant number of queries."""
     aliases = Prefetch("aliases", queryset=Alias.objects.order_by("name"))
     return versions.select_related("model__team").prefetch_related("files__blob", aliases)
-
-
-def _sees(principal: Principal, model: RegisteredModel) -> bool:
-    return any(principal.may(action, model) for action in Action)
 
 
 def _version_key(version: str) -> str:

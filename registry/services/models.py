@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from aihub.access import Action, Principal
 from aihub.db import retry_deadlocks
 from aihub.events import Event, emit
 from aihub.problems import N_, Problem
-from registry.models import ModelTag, RegisteredModel, Team
+from registry.models import ModelTag, ModelVersion, RegisteredModel, Team
 from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
 from registry.services.locks import lock_model
-from registry.services.versions import versions_remove
+from registry.services.taken import model_taken
+from registry.services.trash import versions_trash
+from registry.usage import require_unused
 
 
 @retry_deadlocks
@@ -40,7 +43,7 @@ def model_create(
             _set_tags(model, tags)
             _emit("model.created", model, principal, team=team.name)
     except IntegrityError:
-        raise Problem(409, N_("A model with the name “%(name)s” exists."), name=name) from None
+        raise model_taken(principal, name) from None
     return model
 
 
@@ -109,26 +112,21 @@ def model_update(
 
 def _check_task(model: RegisteredModel, task: str) -> None:
     """Versions were checked for their model's task: it stays while there are any."""
-    if task != model.task and model.versions.exists():
+    if task != model.task and ModelVersion.everything.filter(model=model).exists():
         raise Problem(409, N_("The task of a model that has versions does not change."))
 
 
 @retry_deadlocks
 def model_delete(model: RegisteredModel, *, principal: Principal) -> None:
-    """Delete a model with all its versions; refused while an alias points at one of them."""
+    """Put a model with all its versions into the trash; `Problem` 409 names whatever uses it."""
     with transaction.atomic():
         lock_model(model.pk)
-        aliases = list(model.aliases.values_list("name", flat=True))
-        if aliases:
-            raise Problem(
-                409,
-                N_("“%(model)s” is in use by its aliases: %(aliases)s. Remove them first."),
-                model=model.name,
-                aliases=", ".join(aliases),
-            )
-        _emit("model.deleted", model, principal, versions=model.versions.count())
-        versions_remove(list(model.versions.select_related("model")))
-        model.delete()
+        versions = ModelVersion.objects.filter(model=model)
+        require_unused(versions, model.name, model)
+        at, by = timezone.now(), principal.name
+        count = versions_trash(versions, at=at, by=by)
+        RegisteredModel.objects.filter(pk=model.pk).update(deleted_at=at, deleted_by=by[:150])
+        _emit("model.deleted", model, principal, versions=count)
 
 
 def denied(action: Action, team: Team) -> Problem:

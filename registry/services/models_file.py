@@ -18,7 +18,7 @@ from aihub.events import SYSTEM
 from aihub.problems import N_, Problem
 from registry import selectors
 from registry.api.serializers import DeclaredVersion
-from registry.models import ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 from registry.services.models import model_ensure
 from registry.services.uploads import Staging, upload_begin, upload_discard, uploads_peek
 from registry.services.versions import Publication, version_create
@@ -58,6 +58,9 @@ def _checked(entry: Any, path: Path) -> dict[str, Any]:
 
 
 def _publish(data: dict[str, Any]) -> ModelVersion | None:
+    trashed = RegisteredModel.everything.exclude(deleted_at=None)
+    if trashed.filter(name_key=data["name"].lower()).exists():
+        return None
     team = data.pop("team")
     files = data.pop("files")
     data["alias_when_ready"] = data.pop("alias", "")
@@ -65,8 +68,8 @@ def _publish(data: dict[str, Any]) -> ModelVersion | None:
         principal=SYSTEM, name=data.pop("name"), team=team, task=data.pop("task", None)
     )
     version = data.pop("version")
-    if model.versions.filter(version_key=version.key).exists():
-        return None
+    if ModelVersion.everything.filter(model=model, version_key=version.key).exists():
+        return None  # in the trash, it is there by somebody's decision
     stagings: list[Staging] = []
     try:
         for file in files:

@@ -13,14 +13,17 @@ from aihub.access import Principal
 from aihub.db import retry_deadlocks
 from aihub.events import Event, emit
 from aihub.problems import N_, Problem
-from registry.models import Job, ModelVersion, RegisteredModel, Upload, VersionFile
+from registry.models import ModelVersion, RegisteredModel, Upload, VersionFile
 from registry.models.versions import State
 from registry.processing import jobs, pipeline, steps
 from registry.semver import Semver
 from registry.services.locks import lock_model, lock_version
 from registry.services.samples import JudgedSample, samples_attach
-from registry.services.variants import jobs_of, sparsity_apply, variant_check
+from registry.services.taken import version_taken
+from registry.services.trash import versions_remove, versions_trash
+from registry.services.variants import sparsity_apply, variant_check
 from registry.tasks import hint
+from registry.usage import require_unused
 
 PINNED = "pinned_variant"
 
@@ -88,29 +91,14 @@ def version_update(
 
 @retry_deadlocks
 def version_delete(version: ModelVersion, *, principal: Principal) -> None:
-    """Delete a version that no alias points at."""
+    """Put a version into the trash; `Problem` 409 names whatever uses it."""
     with transaction.atomic():
         lock_model(version.model_id)
-        aliases = list(version.aliases.values_list("name", flat=True))
-        if aliases:
-            raise Problem(
-                409,
-                N_("Version %(version)s is in use by the aliases: %(aliases)s. Move them first."),
-                version=version.version,
-                aliases=", ".join(aliases),
-            )
+        lock_version(version.pk)
+        this = ModelVersion.objects.filter(pk=version.pk)
+        require_unused(this, str(version))
         _emit("version.deleted", version, principal)
-        versions_remove([version])
-
-
-def versions_remove(versions: Sequence[ModelVersion]) -> None:
-    """Delete rows of versions with their jobs; uploads not yet processed expire at once."""
-    ids = [version.pk for version in versions]
-    Job.objects.filter(kind=pipeline.KIND, subject_id__in=ids).delete()
-    jobs_of(ids).delete()
-    Upload.objects.filter(version_files__version__in=ids).update(expires_at=timezone.now())
-    for version in versions:
-        version.delete()
+        versions_trash(this, at=timezone.now(), by=principal.name)
 
 
 def send_hint() -> None:
@@ -122,8 +110,9 @@ def send_hint() -> None:
 
 
 def _remove_rejected(model: RegisteredModel, version: Semver) -> None:
-    rejected = model.versions.filter(version_key=version.key, state=State.REJECTED)
-    versions_remove(list(rejected))
+    """What was rejected makes room, in the trash too."""
+    of_model = ModelVersion.everything.filter(model=model)
+    versions_remove(list(of_model.filter(version_key=version.key, state=State.REJECTED)))
 
 
 def _insert(principal: Principal, model: RegisteredModel, publication: Publication) -> ModelVersion:
@@ -142,12 +131,7 @@ def _insert(principal: Principal, model: RegisteredModel, publication: Publicati
                 **publication.fields,
             )
     except IntegrityError:
-        raise Problem(
-            409,
-            N_("Version %(version)s of “%(model)s” exists and never changes; publish another."),
-            version=version.text,
-            model=model.name,
-        ) from None
+        raise version_taken(model, version.key, version.text) from None
 
 
 def _insert_files(version: ModelVersion, uploads: Sequence[Upload]) -> None:

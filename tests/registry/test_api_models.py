@@ -17,6 +17,7 @@ from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
 from registry.services.models import model_update
+from registry.services.trash import model_purge
 from registry.serving import Serving
 from tests.registry.making import make_model, make_ready, publish
 
@@ -176,6 +177,9 @@ def test_it_deletes_a_model_with_its_versions_and_jobs(
     builtin.checksum(Context(make_ready(version)))
     publish(version.model, "2.0.0")
     assert owners_client.delete(f"{MODELS}digits/").status_code == 204
+    for table in (RegisteredModel, ModelVersion, Job):
+        assert not table.objects.exists()
+    model_purge(version.model_id, principal=SYSTEM)
     for table in (RegisteredModel, ModelVersion, ModelTag, Job):
         assert not table.objects.exists()
     assert Blob.objects.count() == 1

@@ -16,6 +16,7 @@ from registry.models.versions import State
 from registry.processing import jobs, pipeline
 from registry.services import versions
 from registry.services.models import model_ensure
+from registry.services.trash import version_purge
 from registry.services.uploads import uploads_sweep
 from registry.services.versions import Publication, version_create, version_delete
 from tests.registry.making import (
@@ -63,8 +64,11 @@ def test_any_other_version_is_not(model: RegisteredModel, settle: object) -> Non
     assert ModelVersion.objects.get() == first
 
 
-def test_a_deleted_versions_upload_expires_at_once(model: RegisteredModel) -> None:
-    version_delete(publish(model), principal=SYSTEM)
+def test_the_upload_of_a_version_deleted_for_good_expires_at_once(model: RegisteredModel) -> None:
+    version = publish(model)
+    version_delete(version, principal=SYSTEM)
+    assert uploads_sweep() == 0
+    version_purge(version.pk, principal=SYSTEM)
     assert uploads_sweep() == 1
     assert not Upload.objects.exists()
 

@@ -15,6 +15,7 @@ from registry.models.revision import revision_current
 from registry.models.versions import Optimisation
 from registry.processing import jobs, pipeline
 from registry.services.models import model_update
+from registry.services.trash import version_purge
 from registry.services.variants import KIND, PRIORITY, optimisation_request
 from registry.services.versions import version_delete
 from tests.cast import CAST
@@ -238,6 +239,7 @@ def test_a_deleted_version_leaves_no_job(version: ModelVersion) -> None:
     other = jobs.enqueue("another", version.pk)
     version_delete(version, principal=SYSTEM)
     assert list(Job.objects.all()) == [other]
+    version_purge(version.pk, principal=SYSTEM)
     assert not Variant.objects.exists()
 
 

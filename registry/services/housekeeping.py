@@ -1,0 +1,23 @@
+"""What is tidied up from time to time, by every worker: all of it is safe to do twice at once."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import close_old_connections
+
+from registry.services.trash import trash_expire
+from registry.services.uploads import uploads_sweep
+
+CHORES: tuple[Callable[[], object], ...] = (uploads_sweep, trash_expire)
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> None:
+    """Do every chore; one that fails keeps no other from being done, and is tried again."""
+    for chore in CHORES:
+        try:
+            chore()
+        except Exception:
+            logger.warning("%s failed; it will be tried again", chore.__name__, exc_info=True)
+            close_old_connections()
