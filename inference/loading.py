@@ -17,7 +17,8 @@ from inference.runtimes.base import Form, LoadedModel, Runtime
 from inference.spec import FileRef, ModelSpec, VariantSpec
 from inference.specs import spec_load
 from registry.file_cache import kept
-from registry.storage import BlobRef, local_blob
+from registry.services.integrity import blob_local
+from registry.storage import BlobRef
 
 
 def runtime_of(spec: ModelSpec) -> Runtime:
@@ -76,4 +77,4 @@ def _runtime(form: ModelSpec, variant: VariantSpec | None) -> Runtime:
 
 def local_files(files: Sequence[FileRef]) -> dict[str, Path]:
     """Local, verified files by their paths."""
-    return {f.path: local_blob(BlobRef(f.sha256, f.md5, f.size)) for f in files}
+    return {f.path: blob_local(BlobRef(f.sha256, f.md5, f.size)) for f in files}

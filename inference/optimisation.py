@@ -29,7 +29,8 @@ from inference.optimising.task import OWNER
 from inference.processor import cpu_fingerprint
 from inference.runtimes import REFERENCE
 from inference.spec import ModelSpec
-from inference.specs import spec_of
+from inference.specs import check_seal, spec_of
+from registry.manifests import Unsealed
 from registry.models import Blob, Job, ModelVersion, Variant
 from registry.models.revision import revision_bump
 from registry.models.versions import Optimisation, State
@@ -38,12 +39,14 @@ from registry.processing.jobs import Lease, LeaseLost
 from registry.processing.optimiser import Optimiser, use
 from registry.refusals import N_
 from registry.services.blobs import blob_of_file
+from registry.services.integrity import blob_local
 from registry.services.variants import KIND, PRIORITY, optimisation_request
-from registry.storage import StorageUnavailable, local_blob
+from registry.storage import StorageDamaged, StorageUnavailable
 
 __all__ = ["optimisation_request", "optimise", "register"]
 
 AT_ONCE = timedelta(0)
+UNTIL_MENDED = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +69,14 @@ def optimise(lease: Lease) -> None:
         lease.succeed()
         return
     try:
+        check_seal(version)
         with _folder(lease) as folder:
             _Work(version, lease, folder).run()
     except LeaseLost:
         logger.warning("the lease to optimise %s is lost", version)
+    except (StorageDamaged, Unsealed) as error:
+        logger.warning("optimising %s waits until it is mended: %s", version, error)
+        lease.give_back(str(error), pause=UNTIL_MENDED)
     except StorageUnavailable as error:
         logger.warning("optimising %s waits: %s", version, error)
         lease.give_back(str(error))
@@ -139,7 +146,7 @@ class _Work:
             spec=self.spec,
             files=local_files(self.spec.files),
             folder=self.folder,
-            samples={sample.name: local_blob(sample.blob.ref) for sample in samples},
+            samples={sample.name: blob_local(sample.blob.ref) for sample in samples},
             threads=form.threads,
             device=form.device,
             architectures=settings.ENV.AIHUB_ARCHITECTURES,

@@ -12,8 +12,11 @@ from django.db import InterfaceError, OperationalError
 from aihub.problems import N_, Problem
 from inference.signature import Signature
 from inference.spec import FileRef, ModelSpec
+from registry import manifests
 from registry.models import ModelVersion
 from registry.preprocessing import Preprocessing
+from registry.services.integrity import record_damaged
+from registry.services.sealing import with_sealed
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ def spec_load(version_id: int) -> ModelSpec:
     """A ready version's spec: from the database, else as it was last kept.
 
     The database is asked first because a folder may outlive it, and ids then mean other versions.
-    Raises Problem 503 where neither has it, 404 where the version is gone.
+    Raises Problem 503 where neither has it, or where its record is not what was sealed, 404 where
+    the version is gone.
     """
     try:
         spec = _read(version_id)
@@ -54,8 +58,20 @@ def spec_load(version_id: int) -> ModelSpec:
 
 
 def _read(version_id: int) -> ModelSpec | None:
-    version = ModelVersion.objects.select_related("model").filter(pk=version_id).first()
-    return spec_of(version) if version else None
+    version = with_sealed(ModelVersion.objects.filter(pk=version_id)).first()
+    if version is None:
+        return None
+    check_seal(version)
+    return spec_of(version)
+
+
+def check_seal(version: ModelVersion) -> None:
+    """`Unsealed` (a Problem 503), told of, where a version's record is not what was sealed."""
+    try:
+        manifests.check(version)
+    except manifests.Unsealed as flaw:
+        record_damaged(version, str(flaw))
+        raise
 
 
 def _files(version: ModelVersion) -> tuple[FileRef, ...]:

@@ -11,7 +11,7 @@ class RegistryConfig(AppConfig):
     def ready(self) -> None:
         from registry import models, usage
         from registry.models.revision import revision_follow
-        from registry.processing import pipeline
+        from registry.processing import pipeline, verifying
 
         revision_follow(
             models.Team,
@@ -21,5 +21,6 @@ class RegistryConfig(AppConfig):
             models.Alias,
         )
         pipeline.register()
+        verifying.register()
         usage.add_guard(usage.aliases_guard)
         usage.add_guard(usage.approvals_guard)

@@ -22,12 +22,14 @@ from storages.backends.s3 import S3Storage
 from aihub.problems import N_, Problem
 from registry import file_cache
 from registry.file_cache import FileCache
+from registry.verified import VerifiedFiles
 
 CHUNK = 1024 * 1024
 MISSING = N_("A file of this version is missing from the storage.")
 CHANGED = N_("A file of this version was changed in the storage: its sum is wrong.")
 STORE_FULL = N_("The file storage is full.")
 CACHE_FULL = N_("The disk for local copies of the stored files is full.")
+_verified = VerifiedFiles()
 _COPY = TransferConfig(multipart_threshold=1024**3, multipart_chunksize=512 * CHUNK)
 
 
@@ -36,6 +38,10 @@ class StorageUnavailable(Problem):
 
     def __init__(self, message: str = N_("The file storage does not answer.")) -> None:
         super().__init__(503, message, headers={"Retry-After": "10"})
+
+
+class StorageDamaged(StorageUnavailable):
+    """The store answers, but not with what was once put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def blob_reader(ref: BlobRef) -> "Reading":
     try:
         return blob_storage().reader(ref.key)
     except FileNotFoundError:
-        raise StorageUnavailable(MISSING) from None
+        raise StorageDamaged(MISSING) from None
 
 
 class LocalBlobStorage(FileSystemStorage):
@@ -133,8 +139,13 @@ class LocalBlobStorage(FileSystemStorage):
 
     def local(self, ref: BlobRef) -> Path:
         path = Path(self.path(ref.key))
-        if not self.has(ref.key, ref.size):
-            raise StorageUnavailable(MISSING)
+        with _errors():
+            try:
+                right = _verified.holds(path, file_cache.Content(ref.sha256, ref.size))
+            except FileNotFoundError:
+                raise StorageDamaged(MISSING) from None
+        if not right:
+            raise StorageDamaged(CHANGED)
         return path
 
 
@@ -178,14 +189,14 @@ class S3BlobStorage(S3Storage):
                 content = file_cache.Content(ref.sha256, ref.size)
                 return _copies().local(content, lambda: self._content(ref))
             except file_cache.WrongContent:
-                raise StorageUnavailable(CHANGED) from None
+                raise StorageDamaged(CHANGED) from None
 
     def _content(self, ref: BlobRef) -> Iterator[bytes]:
         try:
             with closing(self.reader(ref.key)) as reading:
                 yield from reading
         except FileNotFoundError:
-            raise StorageUnavailable(MISSING) from None
+            raise StorageDamaged(MISSING) from None
 
     @property
     def _client(self) -> Any:

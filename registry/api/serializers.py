@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aihub.fields import FlagField, ObjectField, StrictSerializer, TextField
-from registry import selectors
+from registry import manifests, selectors
 from registry.api.fields import (
     MAX_CLASSES,
     AliasNameField,
@@ -24,7 +24,7 @@ from registry.api.fields import (
 from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Variant
 from registry.models.registered import Precision, Task
 from registry.models.teams import DEFAULT_TEAM
-from registry.models.versions import Format
+from registry.models.versions import Format, State
 
 MAX_SAMPLES = 200  # files of one call
 
@@ -227,6 +227,9 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
     reason = serializers.CharField()
     steps = StepOutput(many=True)
     files = FileOutput(many=True)
+    damaged = serializers.SerializerMethodField(
+        help_text="Whether its files or its record were found changed since it became ready."
+    )
 
     class Meta:
         model = ModelVersion
@@ -241,6 +244,7 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
             "num_classes",
             "parameter_count",
             "size",
+            "damaged",
             "files",
             "steps",
             "description",
@@ -251,6 +255,11 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
 
     def get_aliases(self, version: ModelVersion) -> list[str]:
         return [alias.name for alias in version.aliases.all()]
+
+    def get_damaged(self, version: ModelVersion) -> bool:
+        blobs = [file.blob for file in version.files.all() if file.blob]
+        blobs += [file.blob for file in version.converted.all()]
+        return any(blob.damaged_at is not None for blob in blobs)
 
 
 class VersionOutput(VersionSummary):
@@ -281,6 +290,10 @@ class VersionOutput(VersionSummary):
             "sparsity",
             "breaker_forced",
         )
+
+    def get_damaged(self, version: ModelVersion) -> bool:
+        unsealed = version.state == State.READY and not manifests.is_intact(version)
+        return unsealed or super().get_damaged(version)
 
     @extend_schema_field(VariantOutput(many=True))
     def get_variants(self, version: ModelVersion) -> Any:

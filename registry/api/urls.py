@@ -3,6 +3,7 @@
 from django.urls import path
 
 from registry.api.aliases import AliasView
+from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
 from registry.api.samples import SampleListView, SampleView
 from registry.api.trash import TrashListView, TrashRestoreView, TrashView
@@ -21,6 +22,7 @@ urlpatterns = [
     path("models/<str:name>/versions/", VersionListView.as_view()),
     path("models/<str:name>/versions/<str:version>/", VersionView.as_view()),
     path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
+    path("models/<str:name>/versions/<str:version>/manifest/", ManifestView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
     path("trash/", TrashListView.as_view()),

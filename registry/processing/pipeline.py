@@ -21,8 +21,10 @@ from registry.processing import builtin, jobs, steps
 from registry.processing.jobs import Lease, LeaseLost
 from registry.refusals import N_, Refused
 from registry.services.aliases import alias_set
+from registry.services.integrity import blob_local
+from registry.services.sealing import version_seal
 from registry.services.variants import optimisation_begin
-from registry.storage import StorageUnavailable, local_blob
+from registry.storage import StorageUnavailable
 
 KIND = "process-version"
 PROGRESS_EVERY = 0.5  # seconds between two saved marks of progress
@@ -111,7 +113,7 @@ def _run_step(
 def _local_files(version: ModelVersion) -> dict[str, Any]:
     """Local paths of the files that are blobs by now."""
     files = version.files.select_related("blob").exclude(blob=None)
-    return {file.path: local_blob(file.blob.ref) for file in files if file.blob}
+    return {file.path: blob_local(file.blob.ref) for file in files if file.blob}
 
 
 def _progress_saver(
@@ -142,6 +144,7 @@ def _save(version: ModelVersion, lease: Lease, **changes: Any) -> None:
 def _accept(version: ModelVersion, lease: Lease) -> None:
     with transaction.atomic():
         _save(version, lease, state=State.READY, ready_at=timezone.now())
+        version_seal(version.pk)
         lease.succeed()
         optimisation_begin(version)
         revision_bump()

@@ -55,7 +55,7 @@ def version_get(
     model = model_get(principal, name, action)
     found = (
         model.versions.select_related("model__team")
-        .prefetch_related("files__blob", "aliases", "variants")
+        .prefetch_related("files__blob", "converted__blob", "aliases", "variants")
         .filter(version_key=_version_key(version))
         .first()
     )
@@ -152,7 +152,8 @@ def team_get(name: str) -> Team:
 def with_details(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
     """Versions with what their representation needs, in a constant number of queries."""
     aliases = Prefetch("aliases", queryset=Alias.objects.order_by("name"))
-    return versions.select_related("model__team").prefetch_related("files__blob", aliases)
+    rows = versions.select_related("model__team")
+    return rows.prefetch_related("files__blob", "converted__blob", aliases)
 
 
 def _version_key(version: str) -> str:

@@ -15,6 +15,7 @@ from inference.loading import version_prepare
 from inference.routes import routes_load
 from inference.routing import Routes
 from registry.models import Alias, Blob, ModelVersion, RegisteredModel, Team, VersionFile
+from registry.services.sealing import version_seal
 from registry.storage import BlobRef, blob_storage, hash_content
 from tests.inference.samples import linear_onnx
 
@@ -33,6 +34,7 @@ def version(alpha: Team) -> ModelVersion:
     blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
     VersionFile.objects.create(version=version, path="m.onnx", size=3, blob=blob)
     Alias.objects.create(model=model, name="production", version=version)
+    version_seal(version.pk)
     return version
 
 
@@ -52,6 +54,7 @@ def test_a_spec_is_kept_for_when_the_database_is_away(
 def test_the_database_is_right_about_an_id_that_is_used_again(version: ModelVersion) -> None:
     specs.spec_load(version.pk)
     RegisteredModel.objects.update(name="Dogs")
+    version_seal(version.pk)
     assert specs.spec_load(version.pk).model == "Dogs"
 
 
@@ -90,6 +93,7 @@ def test_a_version_is_loaded_from_storage(tmp_path: Path) -> None:
         model=model, version="1.0.0", version_key="1.0.0", sort_key="1", format="onnx"
     )
     VersionFile.objects.create(version=version, path="m.onnx", size=1, blob=_stored(path))
+    version_seal(version.pk)
     with ThreadPoolExecutor(1) as thread:
         plan = thread.submit(version_prepare, version.pk).result()
         thread.submit(connections.close_all).result()

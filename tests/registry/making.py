@@ -14,6 +14,7 @@ from registry.processing import jobs, optimiser, steps
 from registry.processing.jobs import Lease
 from registry.processing.steps import Run, Step
 from registry.services.models import model_create
+from registry.services.sealing import version_seal
 from registry.services.uploads import upload_begin
 from registry.services.versions import Publication, version_create
 
@@ -43,6 +44,7 @@ def make_ready(version: ModelVersion) -> ModelVersion:
     """As if it had been processed."""
     Job.objects.filter(subject_id=version.pk).update(state=Job.States.SUCCEEDED)
     ModelVersion.objects.filter(pk=version.pk).update(state=State.READY)
+    version_seal(version.pk)
     version.refresh_from_db()
     return version
 
