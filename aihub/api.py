@@ -8,7 +8,6 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from django.utils.translation import gettext, gettext_lazy as _
 from rest_framework import exceptions, pagination, parsers
-from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -38,19 +37,6 @@ class JSONParser(parsers.JSONParser):
             return super().parse(*args, **kwargs)
         except RecursionError:
             raise exceptions.ParseError(_("The JSON is nested too deep.")) from None
-
-
-class Search(SearchFilter):
-    """`?search=` of a sane length: each word becomes conditions in the query."""
-
-    max_length = 200
-
-    def get_search_terms(self, request: Request) -> list[str]:
-        if len(request.query_params.get(self.search_param, "")) > self.max_length:
-            raise exceptions.ValidationError(
-                {self.search_param: gettext("At most 200 characters.")}
-            )
-        return list(super().get_search_terms(request))
 
 
 def caller(request: Request) -> Principal:

@@ -1,13 +1,14 @@
 """The lists of models and versions."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.contrib import admin, messages
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.decorators import display
 
 from ops.console.caller import may_publish, principal_of
@@ -23,12 +24,20 @@ from ops.console.looks import badge, model_link, size, state_badge, version_link
 from ops.console.site import site
 from registry import selectors
 from registry.models import Alias, ModelVersion, RegisteredModel
+from registry.searching.conditions import models_where, versions_where
+from registry.searching.lexer import SearchRefused
 
 PRODUCTION = "production"
 
 
 class PublishedList(ListAdmin):
-    """A list whose button leads to the page that publishes."""
+    """A list whose button leads to the page that publishes, searched in the registry's language.
+
+    A search that cannot be read finds nothing and says why.
+    """
+
+    search_where: Callable[[str], Q]
+    search_fields = ("pk",)  # so that there is a field to search in
 
     def add_button(self, request: HttpRequest) -> dict[str, Any]:
         if not may_publish(request):
@@ -39,6 +48,17 @@ class PublishedList(ListAdmin):
             "add_label": _("Publish"),
             "add_icon": "cloud_upload",
         }
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(self.search_where(search_term)), False
+        except SearchRefused as refused:
+            messages.error(request, gettext(refused.message) % refused.values)
+            return queryset.none(), False
 
 
 @admin.register(RegisteredModel, site=site)
@@ -53,8 +73,8 @@ class ModelList(PublishedList):
         "updated_at",
     )
     list_filter = (ModelTeamFilter, TaskFilter)
-    search_fields = ("name", "description", "tag_rows__name")
-    search_help_text = _("Search names, descriptions and tags")
+    search_where = staticmethod(models_where)
+    search_help_text = _("Words, or terms: tag:vision and metrics.accuracy >= 0.9")
     ordering = ("name_key",)
     empty_title = _("No models yet")
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
@@ -103,8 +123,8 @@ class VersionList(PublishedList):
         "created_at",
     )
     list_filter = (StateFilter, FormatFilter, VersionTeamFilter)
-    search_fields = ("model__name", "version", "description", "architecture")
-    search_help_text = _("Search models, versions and architectures")
+    search_where = staticmethod(versions_where)
+    search_help_text = _("Words, or terms: state:ready and label:espresso and size < 10MB")
     ordering = ("-created_at", "-pk")
     empty_title = _("No versions yet")
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")

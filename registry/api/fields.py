@@ -11,6 +11,7 @@ from rest_framework import serializers
 from aihub.fields import ObjectField, TextField
 from registry import preprocessing, semver
 from registry.api.streaming import StagedFile
+from registry.cards import CARD_MAX
 from registry.refusals import Refused
 from registry.serving import Serving
 
@@ -155,6 +156,33 @@ class FilesField(serializers.ListField):
         if len(set(names)) != len(names):
             raise serializers.ValidationError(_("Two files have the same name."))
         return files
+
+
+class CardField(TextField):
+    """Markdown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, max_length=CARD_MAX, **kwargs)
+
+
+class ParentField(TextField):
+    """`1.0.0` of the same model, or `other-model/1.0.0`; null or nothing for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, allow_null=True, max_length=200, **kwargs)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {
+            name: {"type": "string"} for name in ("repository", "commit", "dataset", "run")
+        },
+        "additionalProperties": True,
+    }
+)
+class SourceField(ObjectField):
+    """Where a version comes from: a repository, a commit, a data set, a run, and what you like."""
 
 
 class TagsField(serializers.ListField):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
@@ -13,39 +13,43 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aihub.access import Action
-from aihub.api import Search, caller, validated
+from aihub.api import caller, validated
 from registry import selectors
-from registry.api.serializers import ModelChanges, ModelInput, ModelOutput
-from registry.models import RegisteredModel
+from registry.api.searching import Search
+from registry.api.serializers import ModelChanges, ModelInput, ModelOutput, ModelSummary
+from registry.models import ModelTag, RegisteredModel
 from registry.models.registered import Task
+from registry.searching.conditions import models_where
 from registry.services.models import model_create, model_delete, model_update
 
 
 class ModelFilter(django_filters.FilterSet):
     team = django_filters.CharFilter("team__name")
     task = django_filters.ChoiceFilter(choices=Task.choices)
-    tag = django_filters.CharFilter("tag_rows__name")
+    tag = django_filters.CharFilter(method="having_tag")
 
     class Meta:
         model = RegisteredModel
         fields = ("team", "task", "tag")
 
+    def having_tag(self, models: Any, name: str, tag: str) -> Any:
+        return models.filter(pk__in=ModelTag.objects.filter(name=tag).values("model_id"))
+
 
 class ModelListView(generics.ListAPIView[RegisteredModel]):
     """Models that the caller may read; create one."""
 
-    serializer_class = ModelOutput
+    serializer_class = ModelSummary
     filter_backends = (DjangoFilterBackend, Search, OrderingFilter)
     filterset_class = ModelFilter
-    search_fields = ("name", "description", "tag_rows__name")
+    search_where = staticmethod(models_where)
     ordering_fields = ("name", "created_at", "updated_at")
     ordering = ("name_key",)
     queryset = RegisteredModel.objects.none()
 
     def get_queryset(self) -> QuerySet[RegisteredModel]:
         models = selectors.models_visible(caller(self.request))
-        live = Count("versions", filter=Q(versions__deleted_at=None), distinct=True)
-        return models.annotate(version_count=live).prefetch_related("aliases__version")
+        return selectors.with_counts(models).defer("card")
 
     @extend_schema(request=ModelInput, responses={201: ModelOutput})
     def post(self, request: Request) -> Response:

@@ -11,16 +11,20 @@ from registry import manifests, selectors
 from registry.api.fields import (
     MAX_CLASSES,
     AliasNameField,
+    CardField,
     FilesField,
     LabelsField,
     ModelNameField,
+    ParentField,
     PoolField,
     PreprocessingField,
     ServingField,
+    SourceField,
     SparsityField,
     TagsField,
     VersionField,
 )
+from registry.cards import card_html
 from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Variant
 from registry.models.registered import Precision, Task
 from registry.models.teams import DEFAULT_TEAM
@@ -32,7 +36,7 @@ MAX_SAMPLES = 200  # files of one call
 class ModelInput(StrictSerializer):
     name = ModelNameField(max_length=100)
     description = TextField(required=False, allow_blank=True, max_length=10_000)
-    card = TextField(required=False, allow_blank=True, max_length=100_000)
+    card = CardField(required=False)
     tags = TagsField(required=False, max_length=100)
     team = TextField(required=False, default=DEFAULT_TEAM, max_length=64)
     task = serializers.ChoiceField(Task.choices, required=False)
@@ -44,7 +48,7 @@ class ModelInput(StrictSerializer):
 
 class ModelChanges(StrictSerializer):
     description = TextField(required=False, allow_blank=True, max_length=10_000)
-    card = TextField(required=False, allow_blank=True, max_length=100_000)
+    card = CardField(required=False)
     tags = TagsField(required=False, max_length=100)
     task = serializers.ChoiceField(Task.choices, required=False)
     precision = serializers.ChoiceField(Precision.choices, required=False)
@@ -53,7 +57,9 @@ class ModelChanges(StrictSerializer):
     shared = FlagField(required=False)
 
 
-class ModelOutput(serializers.ModelSerializer[RegisteredModel]):
+class ModelSummary(serializers.ModelSerializer[RegisteredModel]):
+    """A model in a list."""
+
     team = serializers.CharField(source="team.name")
     tags = serializers.SerializerMethodField()
     aliases = serializers.SerializerMethodField()
@@ -62,12 +68,11 @@ class ModelOutput(serializers.ModelSerializer[RegisteredModel]):
 
     class Meta:
         model = RegisteredModel
-        fields = (
+        fields: tuple[str, ...] = (
             "name",
             "team",
             "task",
             "description",
-            "card",
             "tags",
             "precision",
             "pool",
@@ -87,6 +92,18 @@ class ModelOutput(serializers.ModelSerializer[RegisteredModel]):
         return {alias.name: alias.version.version for alias in model.aliases.all()}
 
 
+class ModelOutput(ModelSummary):
+    """A model, whole."""
+
+    card_html = serializers.SerializerMethodField(help_text="The card as safe HTML.")
+
+    class Meta(ModelSummary.Meta):
+        fields = (*ModelSummary.Meta.fields, "card", "card_html")
+
+    def get_card_html(self, model: RegisteredModel) -> str:
+        return card_html(model.card)
+
+
 class VersionFields(StrictSerializer):
     """What is said of a version when it is published, whatever way its files come."""
 
@@ -101,7 +118,10 @@ class VersionFields(StrictSerializer):
     preprocessing = PreprocessingField(required=False)
     description = TextField(required=False, allow_blank=True, max_length=10_000)
     metrics = ObjectField(required=False)
-    source = ObjectField(required=False)  # type: ignore[assignment]
+    source = SourceField(required=False)  # type: ignore[assignment]
+    parameters = ObjectField(required=False)
+    parent = ParentField(required=False)  # type: ignore[assignment]
+    card = CardField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         classes, labels = attrs.get("num_classes"), attrs.get("labels")
@@ -149,7 +169,10 @@ class VersionChanges(StrictSerializer):
 
     description = TextField(required=False, allow_blank=True, max_length=10_000)
     metrics = ObjectField(required=False)
-    source = ObjectField(required=False)  # type: ignore[assignment]
+    source = SourceField(required=False)  # type: ignore[assignment]
+    parameters = ObjectField(required=False)
+    parent = ParentField(required=False)  # type: ignore[assignment]
+    card = CardField(required=False)
     sparsity = SparsityField(required=False, allow_null=True)
     variant = TextField(
         required=False, allow_blank=True, allow_null=True, max_length=40, source="pinned_variant"
@@ -263,13 +286,19 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
 
 
 class VersionOutput(VersionSummary):
-    """A version, whole."""
+    """A version, whole; `context["caller"]` decides which other models it may name."""
 
     options = serializers.DictField(source="architecture_options")
     labels = serializers.ListField(child=serializers.CharField())
     preprocessing = serializers.DictField()
     metrics = serializers.DictField()
     source = serializers.DictField()  # type: ignore[assignment]
+    parameters = serializers.DictField()
+    parent = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text="`1.0.0` of the same model, or `other-model/1.0.0`."
+    )
+    children = serializers.SerializerMethodField(help_text="At most 20 of them.")
+    card_html = serializers.SerializerMethodField(help_text="The card as safe HTML.")
     signature = serializers.DictField()
     report = FindingOutput(many=True)
     variants = serializers.SerializerMethodField()
@@ -282,6 +311,11 @@ class VersionOutput(VersionSummary):
             "preprocessing",
             "metrics",
             "source",
+            "parameters",
+            "parent",
+            "children",
+            "card",
+            "card_html",
             "signature",
             "report",
             "variants",
@@ -294,6 +328,15 @@ class VersionOutput(VersionSummary):
     def get_damaged(self, version: ModelVersion) -> bool:
         unsealed = version.state == State.READY and not manifests.is_intact(version)
         return unsealed or super().get_damaged(version)
+
+    def get_parent(self, version: ModelVersion) -> str | None:
+        return selectors.parent_of(version, self.context.get("caller"))
+
+    def get_children(self, version: ModelVersion) -> list[str]:
+        return selectors.children_of(version, self.context.get("caller"))
+
+    def get_card_html(self, version: ModelVersion) -> str:
+        return card_html(version.card)
 
     @extend_schema_field(VariantOutput(many=True))
     def get_variants(self, version: ModelVersion) -> Any:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from registry.api.aliases import AliasView
+from registry.api.all_versions import AllVersionsView
 from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
 from registry.api.samples import SampleListView, SampleView
@@ -15,6 +16,7 @@ from registry.api.versions import (
 )
 
 urlpatterns = [
+    path("versions/", AllVersionsView.as_view()),
     path("models/", ModelListView.as_view()),
     path("models/<str:name>/", ModelView.as_view()),
     path("models/<str:name>/samples/", SampleListView.as_view()),

@@ -1,5 +1,6 @@
 """`/api/v1/models/{name}/versions/…`: publish, read, edit, delete, download."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,6 +19,8 @@ from aihub.api import caller, validated
 from aihub.problems import N_, Problem
 from registry import selectors
 from registry.api.fields import NAME
+from registry.api.listing import KeyedPagination
+from registry.api.searching import Search
 from registry.api.serializers import (
     VersionChanges,
     VersionInput,
@@ -26,6 +29,7 @@ from registry.api.serializers import (
 )
 from registry.api.streaming import StagingUploadHandler
 from registry.models import ModelVersion, RegisteredModel, VersionFile
+from registry.searching.conditions import versions_where
 from registry.services.models import denied, model_ensure
 from registry.services.samples import samples_judge
 from registry.services.taken import in_trash, model_taken
@@ -45,11 +49,17 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
 
     serializer_class = VersionSummary
     parser_classes = (MultiPartParser,)
+    filter_backends = (Search,)
+    search_where = staticmethod(versions_where)
+    pagination_class = KeyedPagination
     queryset = ModelVersion.objects.none()
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
         model = selectors.model_get(caller(self.request), self.kwargs["name"])
-        return selectors.with_details(model.versions.order_by("-sort_key").defer("labels"))
+        return model.versions.order_by("-sort_key")
+
+    def rows_of(self, keys: Sequence[int]) -> QuerySet[ModelVersion]:
+        return selectors.versions_listed(ModelVersion.objects.filter(pk__in=keys))
 
     @extend_schema(request={"multipart/form-data": VersionInput}, responses={202: VersionOutput})
     def post(self, request: Request, name: str) -> Response:
@@ -61,7 +71,7 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
             version = _publish(request, name, principal)
         finally:
             handler.discard()
-        return Response(_represent(version), status=202)
+        return Response(_represent(version, principal), status=202)
 
 
 class VersionView(APIView):
@@ -70,14 +80,14 @@ class VersionView(APIView):
     @extend_schema(responses=VersionOutput)
     def get(self, request: Request, name: str, version: str) -> Response:
         found = selectors.version_get(caller(request), name, version)
-        return Response(VersionOutput(found).data)
+        return Response(VersionOutput(found, context={"caller": caller(request)}).data)
 
     @extend_schema(request=VersionChanges, responses=VersionOutput)
     def patch(self, request: Request, name: str, version: str) -> Response:
         found = selectors.version_get(caller(request), name, version, Action.PUBLISH)
         changes = validated(VersionChanges, request.data)
         version_update(found, principal=caller(request), changes=changes)
-        return Response(_represent(found))
+        return Response(_represent(found, caller(request)))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:
@@ -93,7 +103,7 @@ class VersionOptimiseView(APIView):
     def post(self, request: Request, name: str, version: str) -> Response:
         found = selectors.version_get(caller(request), name, version, Action.PUBLISH)
         variants_renew(found, principal=caller(request))
-        return Response(_represent(found), status=202)
+        return Response(_represent(found, caller(request)), status=202)
 
 
 class VersionDownloadView(APIView):
@@ -146,9 +156,9 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     return version_create(principal=principal, model=model, publication=publication)
 
 
-def _represent(version: ModelVersion) -> Any:
+def _represent(version: ModelVersion, principal: Principal) -> Any:
     full = selectors.with_details(ModelVersion.objects.filter(pk=version.pk)).get()
-    return VersionOutput(full).data
+    return VersionOutput(full, context={"caller": principal}).data
 
 
 def _attachment(name: str, ref: BlobRef) -> StreamingHttpResponse:

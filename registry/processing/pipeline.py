@@ -23,6 +23,7 @@ from registry.refusals import N_, Refused
 from registry.services.aliases import alias_set
 from registry.services.integrity import blob_local
 from registry.services.sealing import version_seal
+from registry.services.search_rows import labels_index
 from registry.services.variants import optimisation_begin
 from registry.storage import StorageUnavailable
 
@@ -145,6 +146,7 @@ def _accept(version: ModelVersion, lease: Lease) -> None:
     with transaction.atomic():
         _save(version, lease, state=State.READY, ready_at=timezone.now())
         version_seal(version.pk)
+        labels_index(version)
         lease.succeed()
         optimisation_begin(version)
         revision_bump()

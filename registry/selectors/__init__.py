@@ -10,20 +10,27 @@ from registry.selectors.catalogue import (
     version_get,
     version_missing,
     version_of,
+    versions_listed,
     versions_visible,
+    with_counts,
     with_details,
 )
+from registry.selectors.lineage import children_of, parent_of
 
 __all__ = [
     "alias_get",
+    "children_of",
     "model_get",
     "models_visible",
+    "parent_of",
     "sample_get",
     "team_get",
     "variants_shown",
     "version_get",
     "version_missing",
     "version_of",
+    "versions_listed",
     "versions_visible",
+    "with_counts",
     "with_details",
 ]

@@ -1,6 +1,7 @@
 """Reads: what a principal may see, found by name."""
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
@@ -11,6 +12,20 @@ from registry.processing import optimiser
 from registry.refusals import Refused
 from registry.services.models import denied
 from registry.services.taken import sees
+
+# What only a version's own page shows.
+LARGE = (
+    "labels",
+    "report",
+    "manifest",
+    "signature",
+    "card",
+    "parameters",
+    "metrics",
+    "source",
+    "preprocessing",
+    "model__card",
+)
 
 
 def models_visible(principal: Principal) -> QuerySet[RegisteredModel]:
@@ -25,6 +40,16 @@ def models_visible(principal: Principal) -> QuerySet[RegisteredModel]:
         return models
     own = Q(team_id__in=principal.roles)
     return models.filter(own if scope else own | Q(shared=True))
+
+
+def with_counts(models: QuerySet[RegisteredModel]) -> QuerySet[RegisteredModel]:
+    """Models with the number of their live versions and with their aliases, in few queries."""
+    live = ModelVersion.objects.filter(model=OuterRef("pk")).order_by()
+    count = live.values("model").annotate(count=Count("pk")).values("count")
+    pointing = Prefetch("version", ModelVersion.everything.only("version"))
+    aliases = Prefetch("aliases", Alias.objects.prefetch_related(pointing))
+    counted = models.annotate(version_count=Coalesce(Subquery(count), 0))
+    return counted.prefetch_related(aliases)
 
 
 def versions_visible(principal: Principal) -> QuerySet[ModelVersion]:
@@ -154,6 +179,11 @@ def with_details(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
     aliases = Prefetch("aliases", queryset=Alias.objects.order_by("name"))
     rows = versions.select_related("model__team")
     return rows.prefetch_related("files__blob", "converted__blob", aliases)
+
+
+def versions_listed(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
+    """Versions with what a list shows of them, without their large columns."""
+    return with_details(versions).defer(*LARGE)
 
 
 def _version_key(version: str) -> str:

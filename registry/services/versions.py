@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,8 +17,10 @@ from registry.models import ModelVersion, RegisteredModel, Upload, VersionFile
 from registry.models.versions import State
 from registry.processing import jobs, pipeline, steps
 from registry.semver import Semver
+from registry.services.lineage import PARENT, lineage_check, lineage_resolve
 from registry.services.locks import lock_model, lock_version
 from registry.services.samples import JudgedSample, samples_attach
+from registry.services.search_rows import labels_index, metrics_index
 from registry.services.taken import version_taken
 from registry.services.trash import versions_remove, versions_trash
 from registry.services.variants import sparsity_apply, variant_check
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """What a new version is made of; the fields are those of `ModelVersion`.
+    """What a new version is made of; the fields are those of `ModelVersion`, `parent` as text.
 
     `samples` are attached to its model.
     """
@@ -51,11 +53,15 @@ def version_create(
 
     Raises `Problem` 409 where the version exists; a rejected one is replaced.
     """
+    fields = lineage_resolve(principal=principal, model=model, fields=publication.fields)
+    publication = replace(publication, fields=fields)
     with transaction.atomic():
         lock_model(model.pk)
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
         _insert_files(version, publication.files)
+        metrics_index(version)
+        labels_index(version)
         if publication.samples:
             samples_attach(model, principal=principal, samples=publication.samples)
         jobs.enqueue(pipeline.KIND, version.pk)
@@ -70,16 +76,21 @@ def version_update(
 ) -> ModelVersion:
     """Change what may change of a version: what is said of it, its sparsity, what is pinned.
 
-    Raises `Problem` 422 for a `pinned_variant` that it does not have.
+    Raises `Problem` 422 for a `pinned_variant` that it does not have, 400 for a `parent` (text)
+    that is none.
     """
+    changes = lineage_resolve(principal=principal, model=version.model, fields=changes)
     changed = sorted(changes.keys() - {PINNED})
     with transaction.atomic():
         before = lock_version(version.pk)
         if changes.get(PINNED):
             variant_check(version, changes[PINNED])
+        lineage_check(version, changes.get(PARENT))
         for name, value in changes.items():
             setattr(version, name, value)
         version.save(update_fields=[*changes, "updated_at"])
+        if "metrics" in changes:
+            metrics_index(version)
         if version.sparsity != before.sparsity:
             sparsity_apply(version)
         if version.pinned_variant != before.pinned_variant:

@@ -86,6 +86,7 @@ def test_it_creates_a_model(client: APIClient) -> None:
     assert body == client.get(f"{MODELS}digits-1.0/").json()
     assert body == sent | {
         "tags": ["b", "vision"],
+        "card_html": "<h1>Card</h1>\n",
         "aliases": {},
         "versions": 0,
         "created_by": "developer",

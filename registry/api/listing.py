@@ -1,0 +1,42 @@
+"""What long lists share: an order without ties, and pages that cost the same however deep."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from rest_framework.filters import OrderingFilter
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+
+from aihub.api import Pagination
+
+
+class Ordering(OrderingFilter):
+    """`?ordering=`, rows that are equal by it in the order of their keys."""
+
+    def get_ordering(self, request: Request, queryset: Any, view: Any) -> Sequence[str]:
+        given = tuple(super().get_ordering(request, queryset, view) or ())
+        tie = "-pk" if given and given[0].startswith("-") else "pk"
+        return given if given[-1:] in (("pk",), ("-pk",)) else (*given, tie)
+
+
+class KeyedPagination(Pagination):
+    """Finds the keys of a page first and only then its rows, by the view's `rows_of(keys)`.
+
+    What a database sorts and skips on the way to a deep page is keys, not whole rows.
+    """
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        keys = cast(list[int], super().paginate_queryset(_keys(queryset), request, view))
+        rows = {row.pk: row for row in view.rows_of(keys)}
+        return [rows[key] for key in keys if key in rows]
+
+
+class OneFormat(DefaultContentNegotiation):
+    """Answers in the view's only format, whatever `?format=` says."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def _keys(queryset: Any) -> Any:
+    return queryset.values_list("pk", flat=True)

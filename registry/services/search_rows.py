@@ -1,0 +1,38 @@
+"""Keeps the rows that searches look at true to their versions."""
+
+from django.db import transaction
+
+from registry.models import Label, LabelSet, ModelVersion, VersionMetric
+from registry.searching import rows
+
+_AT_ONCE = 1000  # rows of one statement
+
+
+def metrics_index(version: ModelVersion) -> None:
+    """Write a version's metrics as rows, in place of those that there were."""
+    with transaction.atomic():
+        version.metric_rows.all().delete()
+        found = rows.metric_numbers(version.metrics)
+        made = [VersionMetric(version=version, name=name, value=found[name]) for name in found]
+        # Some databases find more names equal (“é”, “e”) than Python does: they keep one.
+        VersionMetric.objects.bulk_create(made, batch_size=_AT_ONCE, ignore_conflicts=True)
+
+
+def labels_index(version: ModelVersion) -> None:
+    """Lead a version to the rows of its labels, which are written once for the same list."""
+    if not version.labels and version.label_set_id is None:
+        return
+    found = labels_ensure(version.labels) if version.labels else None
+    if version.label_set_id != (found and found.pk):
+        version.label_set = found
+        ModelVersion.everything.filter(pk=version.pk).update(label_set=found)
+
+
+def labels_ensure(labels: list[str]) -> LabelSet:
+    """The set of a list of labels, with its rows."""
+    with transaction.atomic():
+        found, created = LabelSet.objects.get_or_create(digest=rows.labels_digest(labels))
+        if created:
+            made = [Label(label_set=found, text=text) for text in rows.label_texts(labels)]
+            Label.objects.bulk_create(made, batch_size=_AT_ONCE)
+    return found
