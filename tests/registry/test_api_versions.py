@@ -305,7 +305,7 @@ def test_a_list_costs_the_same_queries_however_long_it_is(client: APIClient, alp
             assert len(client.get(VERSIONS).json()["results"]) == count
         return len(captured)
 
-    assert queries(3) == queries(30) <= 10
+    assert queries(3) == queries(30) <= 11
 
 
 def test_it_edits_what_may_change_alone(client: APIClient, alpha: Team) -> None:
