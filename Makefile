@@ -18,14 +18,19 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 	--deselect tests/inference/test_optimisation.py::TestForReal
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format messages bench clean help packages
+.PHONY: run test test-embedded test-services lint format messages bench clean help packages
 
 run: $(VENV)/.embedded ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
-test: $(VENV)/.production ## Lint, then all tests: on SQLite and files, then on MariaDB, Redis and S3
+test: $(VENV)/.production ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-services
+
+test-embedded: # The laptop's stack; both share nothing, and spend half of their time waiting.
 	$(BIN)/python -m pytest
+
+test-services: # Production's stack
 	$(BIN)/python -m pytest --stack=services $(ON_SERVICES)
 
 lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile

@@ -19,6 +19,14 @@ WRONG = {
     "AIHUB_TRUSTED_PROXIES": "-1",
     "AIHUB_MODELS_FILE": "/nowhere/models.yaml",
     "AIHUB_MULTIPART_MAX": "2 GB",
+    "AIHUB_UPLOAD_MAX": "1",
+    "AIHUB_UPLOAD_HOURS": "0",
+    "AIHUB_PART_SIZE": "1024",
+    "AIHUB_TRASH_DAYS": "-1",
+    "AIHUB_VERIFY_DAYS": "weekly",
+    "AIHUB_SANDBOX": "docker",
+    "AIHUB_SANDBOX_MEMORY": "1",
+    "AIHUB_SANDBOX_SECONDS": "0",
     "AIHUB_PREDICT_MAX": "1",
     "AIHUB_PREDICT_ITEMS": "0",
     "AIHUB_IMAGE_PIXELS": "many",
@@ -39,6 +47,7 @@ WRONG = {
     "AIHUB_BROKER_URL": "amqp://broker",
     "AIHUB_CACHE_URL": "memcached://cache",
     "AIHUB_S3_ENDPOINT": "minio:9000",
+    "AIHUB_S3_PUBLIC_ENDPOINT": "files.example.com",
 }
 # Any text fits these.
 FREE = {
