@@ -2,26 +2,32 @@
 
 from ops.console import (
     audit_list,
+    compare_page,
     key_pages,
     model_page,
     publish_page,
     registry_lists,
+    saved_searches,
     serving_page,
     team_pages,
     tokens,
+    trash_page,
     user_pages,
     version_page,
 )
 
 __all__ = [
     "audit_list",
+    "compare_page",
     "key_pages",
     "model_page",
     "publish_page",
     "registry_lists",
+    "saved_searches",
     "serving_page",
     "team_pages",
     "tokens",
+    "trash_page",
     "user_pages",
     "version_page",
 ]

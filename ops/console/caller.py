@@ -26,6 +26,11 @@ def may_publish(request: HttpRequest) -> bool:
     return _anywhere(request, Action.PUBLISH)
 
 
+def may_delete(request: HttpRequest) -> bool:
+    """Whether deleting is possible in any team."""
+    return _anywhere(request, Action.DELETE)
+
+
 def manages(request: HttpRequest) -> bool:
     """Whether the user manages any team."""
     return _anywhere(request, Action.MANAGE)

@@ -4,23 +4,27 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aihub.access import Action
 from ops.console.caller import principal_of
 from ops.console.forms import AliasForm, ModelForm
-from ops.console.pages import Crumb, page, rights, show, told
+from ops.console.pages import Crumb, page, rights, show, to_trash, told
 from ops.console.serving_words import facts_of
 from registry import selectors
-from registry.models import RegisteredModel
+from registry.cards import card_html
+from registry.models import ModelVersion, RegisteredModel
 from registry.models.registered import Precision
 from registry.models.versions import State
 from registry.services.aliases import alias_delete, alias_set
 from registry.services.models import model_delete, model_update
 from registry.services.samples import sample_remove
 from registry.serving import Serving
+from registry.usage import uses
 
+SHOWN_VERSIONS = 50
 PRECISIONS = {
     Precision.EXACT: _("Only forms that answer within 0.001 of the published weights."),
     Precision.FAST: _(
@@ -43,19 +47,21 @@ def crumbs_of(model: RegisteredModel) -> list[Crumb]:
 @require_GET
 def model_page(request: HttpRequest, name: str) -> HttpResponse:
     model = selectors.model_get(principal_of(request), name)
-    versions = selectors.with_details(
-        model.versions.order_by("-sort_key").defer("labels", "report", "signature")
-    )
+    newest = selectors.versions_listed(model.versions.order_by("-sort_key"))
+    versions = list(newest[:SHOWN_VERSIONS])
     return show(
         request,
         "console/model.html",
         crumbs_of(model),
         model=model,
         versions=versions,
+        version_count=model.versions.count(),
+        all_versions=f"name={model.name}",
         aliases=model.aliases.select_related("version"),
         samples=model.samples.select_related("blob"),
         precision_means=PRECISIONS[Precision(model.precision)],
         serving=facts_of(Serving.parse(model.serving)),
+        card=mark_safe(card_html(model.card)),  # noqa: S308 - sanitised
         texts=_texts(),
         ready=[version for version in versions if version.state == State.READY],
         hub_url=request.build_absolute_uri("/").rstrip("/"),
@@ -83,14 +89,22 @@ def model_edit(request: HttpRequest, name: str) -> HttpResponse:
 def model_remove(request: HttpRequest, name: str) -> HttpResponse:
     model = selectors.model_get(principal_of(request), name, Action.DELETE)
     if request.method == "POST":
-        success = gettext("“%(name)s” was deleted.") % {"name": model.name}
+        success = gettext("“%(name)s” is in the trash.") % {"name": model.name}
         with told(request, success):
             model_delete(model, principal=principal_of(request))
             return redirect("admin:registry_registeredmodel_changelist")
         return redirect("admin:model", model.name)
-    question = gettext("Delete the model “%(name)s” with all its versions?") % {"name": model.name}
+    question = gettext("Move the model “%(name)s” with all its versions to the trash?")
     crumbs = [*crumbs_of(model), (_("Delete"), request.path)]
-    return show(request, "console/confirm.html", crumbs, question=question, back=crumbs[-2][1])
+    return show(
+        request,
+        "console/confirm.html",
+        crumbs,
+        question=question % {"name": model.name},
+        uses=uses(ModelVersion.objects.filter(model=model), model),
+        back=crumbs[-2][1],
+        **to_trash(),
+    )
 
 
 @page("models/<str:name>/samples/<str:file>/remove/", "sample_remove")

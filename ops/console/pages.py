@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -62,6 +63,14 @@ def told(request: HttpRequest, success: str = "") -> Iterator[None]:
     else:
         if success:
             messages.success(request, success)
+
+
+def to_trash() -> dict[str, Any]:
+    """What a page says that asks before it moves something to the trash."""
+    days = settings.ENV.AIHUB_TRASH_DAYS
+    kept = gettext("It serves nothing then, and can be restored for %(days)s days.")
+    note = kept % {"days": days} if days else gettext("It serves nothing then; it can be restored.")
+    return {"note": note, "verb": gettext("Move to the trash")}
 
 
 def rights(principal: Principal, model: Any) -> dict[str, bool]:

@@ -1,14 +1,13 @@
 """The lists of models and versions."""
 
-from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.contrib import admin
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from ops.console.caller import may_publish, principal_of
@@ -19,25 +18,18 @@ from ops.console.filters import (
     TaskFilter,
     VersionTeamFilter,
 )
-from ops.console.lists import ListAdmin
 from ops.console.looks import badge, model_link, size, state_badge, version_link
+from ops.console.searched_list import SearchedList
 from ops.console.site import site
 from registry import selectors
 from registry.models import Alias, ModelVersion, RegisteredModel
 from registry.searching.conditions import models_where, versions_where
-from registry.searching.lexer import SearchRefused
 
 PRODUCTION = "production"
 
 
-class PublishedList(ListAdmin):
-    """A list whose button leads to the page that publishes, searched in the registry's language.
-
-    A search that cannot be read finds nothing and says why.
-    """
-
-    search_where: Callable[[str], Q]
-    search_fields = ("pk",)  # so that there is a field to search in
+class PublishedList(SearchedList):
+    """A list whose button leads to the page that publishes."""
 
     def add_button(self, request: HttpRequest) -> dict[str, Any]:
         if not may_publish(request):
@@ -48,17 +40,6 @@ class PublishedList(ListAdmin):
             "add_label": _("Publish"),
             "add_icon": "cloud_upload",
         }
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        if not search_term.strip():
-            return queryset, False
-        try:
-            return queryset.filter(self.search_where(search_term)), False
-        except SearchRefused as refused:
-            messages.error(request, gettext(refused.message) % refused.values)
-            return queryset.none(), False
 
 
 @admin.register(RegisteredModel, site=site)
@@ -74,7 +55,7 @@ class ModelList(PublishedList):
     )
     list_filter = (ModelTeamFilter, TaskFilter)
     search_where = staticmethod(models_where)
-    search_help_text = _("Words, or terms: tag:vision and metrics.accuracy >= 0.9")
+    search_help_text = _("Words, or terms such as tag:vision")
     ordering = ("name_key",)
     empty_title = _("No models yet")
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
@@ -124,7 +105,7 @@ class VersionList(PublishedList):
     )
     list_filter = (StateFilter, FormatFilter, VersionTeamFilter)
     search_where = staticmethod(versions_where)
-    search_help_text = _("Words, or terms: state:ready and label:espresso and size < 10MB")
+    search_help_text = _("Words, or terms such as state:ready")
     ordering = ("-created_at", "-pk")
     empty_title = _("No versions yet")
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")

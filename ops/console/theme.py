@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Versions"), "layers", _page("registry_modelversion_changelist")),
                     _item(_("Publish"), "cloud_upload", _page("publish"), "may_publish"),
                     _item(_("Serving"), "monitor_heart", _page("serving"), "manages"),
+                    _item(_("Trash"), "delete", _page("trash"), "may_delete"),
                 ],
             },
             {

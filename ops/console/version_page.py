@@ -9,25 +9,32 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aihub.access import Action
 from ops.console.caller import principal_of
+from ops.console.findings import findings_counted, findings_shown
 from ops.console.forms import VersionForm
+from ops.console.lineage import lineage_shown
 from ops.console.model_page import crumbs_of
-from ops.console.pages import Crumb, page, rights, show, told
+from ops.console.pages import Crumb, page, rights, show, to_trash, told
+from ops.console.seal import seal_shown
 from registry import selectors
+from registry.cards import card_html
 from registry.models import ModelVersion
 from registry.models.registered import Task
 from registry.models.versions import Optimisation, State
 from registry.services.variants import variants_renew
 from registry.services.versions import PINNED, version_delete, version_update
+from registry.usage import uses
 
 STEPS = {
     "checksum": _("Check sums"),
     "identify": _("Identify the format"),
     "scan": _("Scan for unsafe content"),
+    "convert": _("Convert in a sandbox"),
     "load": _("Load safely"),
     "sample": _("Run on a sample"),
 }
@@ -42,6 +49,7 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
     principal = principal_of(request)
     found = selectors.version_get(principal, name, version)
     model_url = f"/api/v1/models/{quote(found.model.name)}"
+    findings = findings_shown(found.report)
     return show(
         request,
         "console/version.html",
@@ -49,7 +57,12 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
         version=found,
         model=found.model,
         steps=_named(found.steps),
-        findings=_findings(found),
+        findings=findings,
+        finding_counts=findings_counted(findings),
+        lineage=lineage_shown(found, principal),
+        seal=seal_shown(found),
+        uses=uses(ModelVersion.objects.filter(pk=found.pk)),
+        card=mark_safe(card_html(found.card)),  # noqa: S308 - sanitised
         shown_labels=found.labels[:SHOWN_LABELS],
         live=found.state in (State.UPLOADING, State.PROCESSING),
         variants=selectors.variants_shown(found),
@@ -110,13 +123,21 @@ def version_remove(request: HttpRequest, name: str, version: str) -> HttpRespons
     found = selectors.version_get(principal, name, version, Action.DELETE)
     values = {"model": found.model.name, "version": found.version}
     if request.method == "POST":
-        with told(request, gettext("%(model)s %(version)s was deleted.") % values):
+        with told(request, gettext("%(model)s %(version)s is in the trash.") % values):
             version_delete(found, principal=principal)
             return redirect("admin:model", values["model"])
         return redirect("admin:version", values["model"], values["version"])
-    question = gettext("Delete %(model)s %(version)s with its files?") % values
+    question = gettext("Move %(model)s %(version)s to the trash?") % values
     crumbs = [*_crumbs(found), (_("Delete"), request.path)]
-    return show(request, "console/confirm.html", crumbs, question=question, back=crumbs[-2][1])
+    return show(
+        request,
+        "console/confirm.html",
+        crumbs,
+        question=question,
+        uses=uses(ModelVersion.objects.filter(pk=found.pk)),
+        back=crumbs[-2][1],
+        **to_trash(),
+    )
 
 
 def _crumbs(version: ModelVersion) -> list[Crumb]:
@@ -127,22 +148,6 @@ def _crumbs(version: ModelVersion) -> list[Crumb]:
 
 def _named(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**step, "title": STEPS.get(step["name"], step["name"])} for step in steps]
-
-
-def _findings(version: ModelVersion) -> list[dict[str, str]]:
-    return [
-        {
-            "tone": "warn" if finding["severity"] == "warning" else "plain",
-            "layer": finding["layer"],
-            "text": _text_of(finding),
-        }
-        for finding in version.report
-    ]
-
-
-def _text_of(finding: dict[str, Any]) -> str:
-    text, values = gettext(finding["message"]), finding.get("values")
-    return text % values if values else text
 
 
 def _example(version: ModelVersion) -> str:

@@ -12,6 +12,7 @@ from aihub.events import SYSTEM
 from ops.keys import key_create
 from registry.models import Blob, Sample, Team
 from registry.services.aliases import alias_set
+from registry.services.versions import version_delete
 from tests.cast import CAST, enter, enter_admin
 from tests.registry.making import make_model, make_ready, publish
 
@@ -48,6 +49,7 @@ class Page:
 MODEL, VERSION = "/models/digits/", "/models/digits/versions/1.0.0/"
 EDITED = {"task": "tensor", "precision": "exact"}
 ALIAS = {"name": "staging", "version": "1.0.0"}
+SEARCH = {"page": "models", "name": "mine", "query": "q=digits"}
 MEMBER = {"username": "viewer", "role": "developer"}
 PAGES = [
     Page("/", EVERYBODY),
@@ -71,6 +73,12 @@ PAGES = [
     Page(f"{VERSION}edit/", PUBLISHERS),
     Page(f"{VERSION}delete/", OWNERS),
     Page(f"{VERSION}delete/", OWNERS, method="post", status=302),
+    Page(f"{MODEL}compare/", OF_ALPHA, status=302),
+    Page("/trash/", MANAGERS, other=403),
+    Page("/trash/version-{trashed}/restore/", OWNERS, method="post", status=302),
+    Page("/trash/version-{trashed}/purge/", OWNERS),
+    Page("/trash/version-{trashed}/purge/", OWNERS, method="post", status=302),
+    Page("/saved-searches/", EVERYBODY, method="post", status=302, data=SEARCH),
     Page("/api-keys/", MANAGERS, other=403),
     Page("/api-keys/new/", MANAGERS, other=403),
     Page("/api-keys/{prefix}/revoke/", OWNERS, alpha=404),
@@ -101,7 +109,9 @@ def places(alpha: Team) -> dict[str, object]:
     blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
     Sample.objects.create(model=model, name="cat.png", blob=blob, items=1)
     key, _ = key_create(principal=SYSTEM, team=alpha, name="shop", actions=["predict"])
-    return {"prefix": key.prefix, "pk": people["viewer"].pk, **people}
+    trashed = publish(model, "0.9.0")
+    version_delete(trashed, principal=SYSTEM)
+    return {"trashed": trashed.pk, "prefix": key.prefix, "pk": people["viewer"].pk, **people}
 
 
 @pytest.mark.parametrize("person", PEOPLE)
