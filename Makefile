@@ -20,10 +20,10 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 .DEFAULT_GOAL := help
 .PHONY: run test test-embedded test-services lint format messages bench clean help packages
 
-run: $(VENV)/.embedded ## Start the whole hub on this machine; Ctrl-C stops it
+run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
-test: $(VENV)/.production ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
+test: $(VENV)/.production $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-services
 
@@ -78,6 +78,11 @@ $(BIN)/python:
 $(VENV)/.embedded: requirements-embedded.txt requirements.txt | $(BIN)/python
 	@echo "Installing what the hub needs into $(VENV); the first time this takes a while"
 	@$(PIP) -r requirements-embedded.txt -c requirements.txt
+	@touch $@
+
+# The command `aihub`, of this folder's code.
+$(BIN)/aihub: pyproject.toml $(VENV)/.embedded
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.embedded requirements-dev.txt

@@ -22,6 +22,7 @@ _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker")
 SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
+OF_THE_CLIENT = frozenset({"AIHUB_URL", "AIHUB_API_KEY"})  # what the command `aihub` reads
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def kept_secret(path: Path, *, length: int = 48) -> str:
 
 def unknown_names(environ: dict[str, str]) -> list[str]:
     """Names that look like the hub's but that it does not read: most likely typing errors."""
-    known = {field.name for field in fields(Env)}
+    known = OF_THE_CLIENT | {field.name for field in fields(Env)}
     return sorted(name for name in environ if name.startswith("AIHUB_") and name not in known)
 
 

@@ -4,7 +4,6 @@ from django.urls import path
 
 from registry.api.aliases import AliasView
 from registry.api.all_versions import AllVersionsView
-from registry.api.garbage import GarbageView
 from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
 from registry.api.samples import SampleListView, SampleView
@@ -28,7 +27,6 @@ urlpatterns = [
     path("models/<str:name>/versions/<str:version>/manifest/", ManifestView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
-    path("gc/", GarbageView.as_view()),
     path("trash/", TrashListView.as_view()),
     path("trash/<str:entry>/", TrashView.as_view()),
     path("trash/<str:entry>/restore/", TrashRestoreView.as_view()),

@@ -137,6 +137,10 @@ def test_it_keeps_a_secret_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_it_does_not_warn_of_what_the_command_reads() -> None:
+    assert env.unknown_names({"AIHUB_URL": "http://hub", "AIHUB_API_KEY": "aihub_1"}) == []
+
+
 def test_it_warns_of_names_that_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIHUB_MULTIPART_MX", "1024")
     assert env.unknown_names({"AIHUB_PORT": "1", "AIHUB_PROT": "1"}) == ["AIHUB_PROT"]

@@ -1,0 +1,3 @@
+from aihub.cli.main import main
+
+main()
