@@ -64,13 +64,22 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `id` is `user:<pk>` or `key:<prefix>`; `roles` is by team id."""
+    """An authenticated caller. `id` is `user:<pk>` or `key:<prefix>`; `roles` is by team id.
+
+    `on_behalf_of` is the user who made a key.
+    """
 
     id: str
     name: str
     roles: Mapping[int, Role] = field(default_factory=dict)
     is_admin: bool = False
     scope: Scope | None = None
+    on_behalf_of: str = ""
+
+    @property
+    def person(self) -> str:
+        """The user who acts, or for whom a key does, by name; empty where that is nobody."""
+        return self.name if self.id.startswith("user:") else self.on_behalf_of
 
     def may(self, action: Action, model: Owned) -> bool:
         """Whether this caller may do `action` with `model`."""

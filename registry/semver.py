@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from registry.refusals import N_, Refused
 
 MAX_LENGTH = 64
-_MAX_NUMBER = 2**32 - 1
+FIRST = "1.0.0"
+MAX_NUMBER = 2**32 - 1
 _NUMBER = r"(?:0|[1-9][0-9]{0,9})"
 _PATTERN = re.compile(
     rf"[vV]?(?P<core>{_NUMBER}\.{_NUMBER}\.{_NUMBER})"
@@ -36,10 +37,36 @@ def parse(text: str) -> Semver:
         raise _refused(text)
     numbers = [int(part) for part in match["core"].split(".")]
     identifiers = match["pre"].split(".") if match["pre"] else []
-    if any(number > _MAX_NUMBER for number in numbers) or any(map(_malformed, identifiers)):
+    if any(number > MAX_NUMBER for number in numbers) or any(map(_malformed, identifiers)):
         raise _refused(text)
     shown = text.lstrip("vV")
     return Semver(shown, shown.lower(), _sort_key(numbers, identifiers))
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Suggestions for the version after another; None where its numbers can grow no further."""
+
+    patch: str | None
+    minor: str | None
+    major: str | None
+
+
+def following(newest: str | None) -> Following:
+    """What may come after the newest version: a pre-release is followed by its own release."""
+    if newest is None:
+        return Following(FIRST, FIRST, FIRST)
+    core, _, pre = newest.lstrip("vV").partition("-")
+    major, minor, patch = map(int, core.split("."))
+    return Following(
+        _next(major, minor, patch if pre else patch + 1),
+        _next(major, minor if pre and not patch else minor + 1, 0),
+        _next(major if pre and not (minor or patch) else major + 1, 0, 0),
+    )
+
+
+def _next(*numbers: int) -> str | None:
+    return ".".join(map(str, numbers)) if max(numbers) <= MAX_NUMBER else None
 
 
 def _sort_key(numbers: list[int], identifiers: list[str]) -> str:
@@ -57,7 +84,7 @@ def _identifier_key(word: str) -> str:
 
 
 def _malformed(word: str) -> bool:
-    return word.isdigit() and (int(word) > _MAX_NUMBER or (len(word) > 1 and word[0] == "0"))
+    return word.isdigit() and (int(word) > MAX_NUMBER or (len(word) > 1 and word[0] == "0"))
 
 
 def _refused(text: str) -> Refused:

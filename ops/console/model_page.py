@@ -15,7 +15,7 @@ from ops.console.pages import Crumb, page, rights, show, to_trash, told
 from ops.console.serving_words import facts_of
 from registry import selectors
 from registry.cards import card_html
-from registry.models import ModelVersion, RegisteredModel
+from registry.models import Alias, Approval, ModelVersion, RegisteredModel
 from registry.models.registered import Precision
 from registry.models.versions import State
 from registry.services.aliases import alias_delete, alias_set
@@ -128,10 +128,12 @@ def alias_move(request: HttpRequest, name: str) -> HttpResponse:
             messages.error(request, " ".join(map(str, error)))
         return redirect("admin:model", model.name)
     data = form.cleaned_data
-    values = {"alias": data["name"], "version": data["version"]}
-    with told(request, gettext("“%(alias)s” points at %(version)s now.") % values):
+    with told(request):
         version = selectors.version_of(model, data.pop("version"))
-        alias_set(principal=principal, model=model, version=version, **data)
+        moved = alias_set(principal=principal, model=model, version=version, **data)
+        messages.success(
+            request, _moved(moved) % {"alias": data["name"], "version": version.version}
+        )
     return redirect("admin:model", model.name)
 
 
@@ -143,6 +145,12 @@ def alias_remove(request: HttpRequest, name: str, alias: str) -> HttpResponse:
     with told(request, gettext("The alias “%(alias)s” was removed.") % {"alias": alias}):
         alias_delete(selectors.alias_get(model, alias), principal=principal)
     return redirect("admin:model", model.name)
+
+
+def _moved(moved: Alias | Approval) -> str:
+    if isinstance(moved, Approval):
+        return gettext("“%(alias)s” is protected: moving it to %(version)s awaits approval.")
+    return gettext("“%(alias)s” points at %(version)s now.")
 
 
 def _texts() -> dict[str, str]:

@@ -110,7 +110,13 @@ def _key_record(key: ApiKey) -> KeyRecord:
         actions=frozenset(Action(action) for action in key.actions),
         models=frozenset(name.lower() for name in key.model_names),
     )
-    principal = Principal(f"key:{key.prefix}", key.name, {key.team_id: _KEY_ROLE}, scope=scope)
+    principal = Principal(
+        f"key:{key.prefix}",
+        key.name,
+        {key.team_id: _KEY_ROLE},
+        scope=scope,
+        on_behalf_of=key.created_by,
+    )
     expires_at = key.expires_at.timestamp() if key.expires_at else None
     return KeyRecord(key.pk, principal, expires_at)
 
@@ -149,6 +155,7 @@ def _dump_principal(principal: Principal) -> dict[str, Any]:
         "is_admin": principal.is_admin,
         "roles": {str(team): role.value for team, role in principal.roles.items()},
         "scope": [sorted(scope.actions), sorted(scope.models)] if scope else None,
+        "on_behalf_of": principal.on_behalf_of,
     }
 
 
@@ -160,4 +167,5 @@ def _parse_principal(data: Any) -> Principal:
         is_admin=data["is_admin"],
         roles={int(team): Role(role) for team, role in data["roles"].items()},
         scope=Scope(frozenset(map(Action, scope[0])), frozenset(scope[1])) if scope else None,
+        on_behalf_of=data.get("on_behalf_of", ""),  # files of before have none
     )

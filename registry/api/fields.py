@@ -190,6 +190,18 @@ class TagsField(serializers.ListField):
     max_length = 100
 
 
+class ProtectedAliasesField(serializers.ListField):
+    """Names of aliases, each once."""
+
+    child = AliasNameField()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=50, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        return sorted(set(super().to_internal_value(data)))
+
+
 def _refusable(parse: Any, value: Any) -> Any:
     try:
         return parse(value)

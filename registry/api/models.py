@@ -15,8 +15,9 @@ from rest_framework.views import APIView
 from aihub.access import Action
 from aihub.api import caller, validated
 from registry import selectors
+from registry.api.promotion import ModelDetail
 from registry.api.searching import Search
-from registry.api.serializers import ModelChanges, ModelInput, ModelOutput, ModelSummary
+from registry.api.serializers import ModelChanges, ModelInput, ModelSummary
 from registry.models import ModelTag, RegisteredModel
 from registry.models.registered import Task
 from registry.searching.conditions import models_where
@@ -51,23 +52,23 @@ class ModelListView(generics.ListAPIView[RegisteredModel]):
         models = selectors.models_visible(caller(self.request))
         return selectors.with_counts(models).defer("card")
 
-    @extend_schema(request=ModelInput, responses={201: ModelOutput})
+    @extend_schema(request=ModelInput, responses={201: ModelDetail})
     def post(self, request: Request) -> Response:
         data = validated(ModelInput, request.data)
         team = selectors.team_get(data.pop("team"))
         model = model_create(principal=caller(request), team=team, **data)
-        return Response(ModelOutput(model).data, status=201)
+        return Response(ModelDetail(model).data, status=201)
 
 
 class ModelView(APIView):
     """One model."""
 
-    @extend_schema(responses=ModelOutput)
+    @extend_schema(responses=ModelDetail)
     def get(self, request: Request, name: str) -> Response:
         model = selectors.model_get(caller(request), name)
         return Response(_represent(model))
 
-    @extend_schema(request=ModelChanges, responses=ModelOutput)
+    @extend_schema(request=ModelChanges, responses=ModelDetail)
     def patch(self, request: Request, name: str) -> Response:
         model = selectors.model_get(caller(request), name, Action.PUBLISH)
         changes = validated(ModelChanges, request.data)
@@ -83,4 +84,4 @@ class ModelView(APIView):
 
 def _represent(model: RegisteredModel) -> Any:
     model.version_count = model.versions.count()  # type: ignore[attr-defined]
-    return ModelOutput(model).data
+    return ModelDetail(model).data

@@ -18,6 +18,7 @@ from registry.api.fields import (
     ParentField,
     PoolField,
     PreprocessingField,
+    ProtectedAliasesField,
     ServingField,
     SourceField,
     SparsityField,
@@ -44,6 +45,7 @@ class ModelInput(StrictSerializer):
     pool = PoolField(required=False)
     serving = ServingField(required=False)
     shared = FlagField(required=False)
+    protected_aliases = ProtectedAliasesField(required=False)
 
 
 class ModelChanges(StrictSerializer):
@@ -55,6 +57,7 @@ class ModelChanges(StrictSerializer):
     pool = PoolField(required=False)
     serving = ServingField(required=False)
     shared = FlagField(required=False)
+    protected_aliases = ProtectedAliasesField(required=False)
 
 
 class ModelSummary(serializers.ModelSerializer[RegisteredModel]):
@@ -64,6 +67,7 @@ class ModelSummary(serializers.ModelSerializer[RegisteredModel]):
     tags = serializers.SerializerMethodField()
     aliases = serializers.SerializerMethodField()
     serving = ServingField(read_only=True)
+    protected_aliases = serializers.ListField(child=serializers.CharField(), read_only=True)
     versions = serializers.IntegerField(source="version_count", default=0)
 
     class Meta:
@@ -79,6 +83,7 @@ class ModelSummary(serializers.ModelSerializer[RegisteredModel]):
             "serving",
             "shared",
             "aliases",
+            "protected_aliases",
             "versions",
             "created_by",
             "created_at",
@@ -344,8 +349,11 @@ class VersionOutput(VersionSummary):
 
 
 class AliasInput(StrictSerializer):
+    """`version` may be a range too: the newest ready version in it is meant, once."""
+
     version = TextField(max_length=80)
     comment = TextField(required=False, allow_blank=True, max_length=2_000)
+    allow_incompatible = FlagField(required=False, default=False)
 
 
 class AliasOutput(serializers.ModelSerializer[Alias]):

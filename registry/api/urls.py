@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.api.aliases import AliasView
+from registry.api import promotion_urls
 from registry.api.all_versions import AllVersionsView
 from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
@@ -26,7 +26,7 @@ urlpatterns = [
     path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
     path("models/<str:name>/versions/<str:version>/manifest/", ManifestView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
-    path("models/<str:name>/aliases/<str:alias>/", AliasView.as_view()),
+    *promotion_urls.urlpatterns,
     path("trash/", TrashListView.as_view()),
     path("trash/<str:entry>/", TrashView.as_view()),
     path("trash/<str:entry>/restore/", TrashRestoreView.as_view()),

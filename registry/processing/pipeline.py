@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from aihub import events
 from aihub.plain import plain
+from aihub.problems import Problem
 from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
@@ -155,13 +156,20 @@ def _accept(version: ModelVersion, lease: Lease) -> None:
 
 
 def _give_alias(version: ModelVersion) -> None:
-    if version.alias_when_ready:
+    """Move the alias that was asked for at publication; what speaks against it is written down."""
+    if not version.alias_when_ready:
+        return
+    try:
         alias_set(
             principal=events.SYSTEM,
             model=version.model,
             name=version.alias_when_ready,
             version=version,
         )
+    except Problem as problem:
+        logger.warning("%s does not become %s: %s", version, version.alias_when_ready, problem)
+        reason = plain(str(problem))
+        _emit("alias.not_moved", version, alias=version.alias_when_ready, reason=reason)
 
 
 def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:

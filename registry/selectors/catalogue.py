@@ -5,7 +5,7 @@ from django.db.models.functions import Coalesce
 
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
-from registry import semver
+from registry import semver, version_ranges
 from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Team, Variant
 from registry.models.versions import State
 from registry.processing import optimiser
@@ -76,8 +76,10 @@ def model_get(principal: Principal, name: str, action: Action = Action.READ) -> 
 def version_get(
     principal: Principal, name: str, version: str, action: Action = Action.READ
 ) -> ModelVersion:
-    """A version of a model by name; errors as in `model_get`."""
+    """A version of a model by name; errors as in `model_get`. To read, a range names one too."""
     model = model_get(principal, name, action)
+    if action == Action.READ:
+        version = version_named(model, version)
     found = (
         model.versions.select_related("model__team")
         .prefetch_related("files__blob", "converted__blob", "aliases", "variants")
@@ -90,11 +92,37 @@ def version_get(
 
 
 def version_of(model: RegisteredModel, version: str) -> ModelVersion:
-    """A version of a model that the caller has already got."""
-    found = model.versions.filter(version_key=_version_key(version)).first()
+    """A version of a model that the caller has already got, by its number or a range."""
+    key = _version_key(version_named(model, version))
+    found = model.versions.filter(version_key=key).first()
     if found is None:
         raise version_missing(model.name, version)
     return found
+
+
+def version_named(model: RegisteredModel, text: str) -> str:
+    """The number that a text means: itself, or the newest ready version where it is a range.
+
+    Raises `Problem` 404 where no ready version is in the range.
+    """
+    try:
+        wanted = version_ranges.parse(text)
+    except Refused:
+        return text
+    rows = model.versions.filter(state=State.READY).order_by().values_list("version", "sort_key")
+    found = wanted.newest(rows.iterator(), key=lambda row: row[1])
+    if found is None:
+        raise version_missing_in(model.name, text)
+    return found[0]
+
+
+def version_missing_in(model: str, text: str) -> Problem:
+    return Problem(
+        404,
+        N_("“%(model)s” has no version in “%(range)s” that is ready."),
+        model=model,
+        range=text[:80],
+    )
 
 
 def version_missing(model: str, version: str) -> Problem:

@@ -18,6 +18,8 @@ from registry.services.taken import model_taken
 from registry.services.trash import versions_trash
 from registry.usage import require_unused
 
+PROTECTED = "protected_aliases"
+
 
 @retry_deadlocks
 def model_create(
@@ -31,6 +33,8 @@ def model_create(
     """Register a model; `Problem` 403 without the right, 409 where the name is taken."""
     if not principal.may_create(team.pk, name):
         raise denied(Action.PUBLISH, team)
+    if fields.get(PROTECTED) and not principal.may_in_team(Action.MANAGE, team.pk):
+        raise denied(Action.MANAGE, team)
     try:
         with transaction.atomic():
             model = RegisteredModel.objects.create(
@@ -97,7 +101,9 @@ def _default_team() -> Team:
 def model_update(
     model: RegisteredModel, *, principal: Principal, changes: Mapping[str, Any]
 ) -> RegisteredModel:
-    """Change fields and tags of a model."""
+    """Change fields and tags of a model; what is protected, only for those who manage the team."""
+    if PROTECTED in changes and not principal.may(Action.MANAGE, model):
+        raise denied(Action.MANAGE, model.team)
     fields = {name: value for name, value in changes.items() if name != "tags"}
     with transaction.atomic():
         _check_task(lock_model(model.pk), fields.get("task", model.task))
