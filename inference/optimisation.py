@@ -156,8 +156,8 @@ class _Work:
 
     def _keep(self, result: CandidateResult) -> None:
         """Save a candidate's row; LeaseLost where that is no longer ours to do."""
-        values = {**_values(result), "blob": result.file and self._blob(result.file)}
-        with transaction.atomic():
+        with self._blob(result.file) as blob, transaction.atomic():
+            values = {**_values(result), "blob": blob}
             self.lease.confirm()
             row, _ = Variant.objects.update_or_create(
                 version=self.version,
@@ -169,11 +169,15 @@ class _Work:
             row.created_at = max(timezone.now(), self.since)
             row.save(update_fields=["created_at"])
 
-    def _blob(self, file: Path) -> Blob:
-        """The blob of a derived file, which several candidates may share."""
-        if file not in self.blobs:
-            self.blobs[file] = blob_of_file(file, SYSTEM.name)
-        return self.blobs[file]
+    @contextmanager
+    def _blob(self, file: Path | None) -> Iterator[Blob | None]:
+        """The blob of a derived file, which several candidates may share: then a row has it."""
+        if file is None or file in self.blobs:
+            yield self.blobs[file] if file else None
+            return
+        with blob_of_file(file, SYSTEM.name) as blob:
+            yield blob
+            self.blobs[file] = blob
 
     def _pass_over_the_killer(self) -> bool:
         """Write down that the candidate under way killed its workers; False if none is left."""

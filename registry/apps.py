@@ -11,7 +11,7 @@ class RegistryConfig(AppConfig):
     def ready(self) -> None:
         from registry import models, usage
         from registry.models.revision import revision_follow
-        from registry.processing import pipeline, verifying
+        from registry.processing import collecting, pipeline, verifying
 
         revision_follow(
             models.Team,
@@ -22,5 +22,6 @@ class RegistryConfig(AppConfig):
         )
         pipeline.register()
         verifying.register()
+        collecting.register()
         usage.add_guard(usage.aliases_guard)
         usage.add_guard(usage.approvals_guard)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -57,6 +58,15 @@ class BlobRef:
         return blob_key(self.md5)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as the store lists it."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
 def blob_key(md5: str) -> str:
     """Where content is kept; the layout of a DVC remote."""
     return f"files/md5/{md5[:2]}/{md5[2:]}"
@@ -79,6 +89,9 @@ class BlobStorage(Protocol):
 
     def has(self, key: str, size: int) -> bool:
         """Whether `key` is there in that size."""
+
+    def listing(self, prefix: str) -> "Iterator[Stored]":
+        """Every object whose key begins so."""
 
     def local(self, ref: BlobRef) -> Path:
         """A local file that holds the content, verified; it stays as `file_cache.kept` says."""
@@ -137,6 +150,18 @@ class LocalBlobStorage(FileSystemStorage):
         path = Path(self.path(key))
         return path.is_file() and path.stat().st_size == size
 
+    def listing(self, prefix: str) -> Iterator[Stored]:
+        root = Path(self.location)
+        for path in sorted((root / prefix).parent.rglob("*")):
+            key = path.relative_to(root).as_posix()
+            if not key.startswith(prefix) or path.is_dir():
+                continue
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            yield Stored(key, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+
     def local(self, ref: BlobRef) -> Path:
         path = Path(self.path(ref.key))
         with _errors():
@@ -182,6 +207,13 @@ class S3BlobStorage(S3Storage):
                     return False
                 raise
         return bool(head["ContentLength"] == size)
+
+    def listing(self, prefix: str) -> Iterator[Stored]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with _errors():
+            for page in pages.paginate(Bucket=self.bucket_name, Prefix=prefix):
+                for found in page.get("Contents", ()):
+                    yield Stored(found["Key"], found["Size"], found["LastModified"])
 
     def local(self, ref: BlobRef) -> Path:
         with _errors(full=CACHE_FULL):

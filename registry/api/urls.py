@@ -4,6 +4,7 @@ from django.urls import path
 
 from registry.api import promotion_urls
 from registry.api.all_versions import AllVersionsView
+from registry.api.garbage import GarbageView
 from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
 from registry.api.samples import SampleListView, SampleView
@@ -27,6 +28,7 @@ urlpatterns = [
     path("models/<str:name>/versions/<str:version>/manifest/", ManifestView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     *promotion_urls.urlpatterns,
+    path("gc/", GarbageView.as_view()),
     path("trash/", TrashListView.as_view()),
     path("trash/<str:entry>/", TrashView.as_view()),
     path("trash/<str:entry>/restore/", TrashRestoreView.as_view()),

@@ -1,8 +1,13 @@
 """Content becomes a blob: hashed, kept once under its sum, with a row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from aihub.db import retry_deadlocks
 from registry.models import Blob, Upload
 from registry.refusals import N_, Refused
 from registry.services.uploads import upload_begin, upload_discard
@@ -19,23 +24,48 @@ def blob_of_upload(
     """
     storage = blob_storage()
     ref = BlobRef(*hash_content(storage.reader(upload.key), progress))
-    if Blob.objects.filter(md5=ref.md5).exclude(sha256=ref.sha256).exists():
+    blob = blob_hold(upload, ref)
+    if blob is None:
         raise Refused(
             N_("%(file)s has the MD5 sum of another file but not its content."), file=name
         )
-    if not storage.has(ref.key, ref.size):
+    if blob.damaged_at or not storage.has(ref.key, ref.size):
         storage.adopt(upload.key, ref.key)
-    blob, _ = Blob.objects.get_or_create(
-        sha256=ref.sha256, defaults={"md5": ref.md5, "size": ref.size}
-    )
     return blob
 
 
-def blob_of_file(path: Path, created_by: str) -> Blob:
-    """The blob of a local file, which stays where it is."""
+@retry_deadlocks
+def blob_hold(upload: Upload, ref: BlobRef) -> Blob | None:
+    """The row of content, made where there is none, and held by the upload: from now on it is no
+    garbage. None where other content has its MD5 sum.
+
+    Only then is it to be looked whether the object is there: before, it may be freed any moment.
+    """
+    while True:
+        try:
+            with transaction.atomic():
+                rows = Blob.objects.select_for_update()
+                blob = rows.filter(sha256=ref.sha256).first() or _made(ref)
+                upload.blob = blob
+                upload.save(update_fields=["blob"])
+                return blob
+        except IntegrityError:
+            if Blob.objects.filter(md5=ref.md5).exclude(sha256=ref.sha256).exists():
+                return None
+
+
+def _made(ref: BlobRef) -> Blob:
+    return Blob.objects.create(
+        sha256=ref.sha256, md5=ref.md5, size=ref.size, verified_at=timezone.now()
+    )
+
+
+@contextmanager
+def blob_of_file(path: Path, created_by: str) -> Iterator[Blob]:
+    """The blob of a local file, which stays where it is; no garbage until the block ends."""
     staging = upload_begin(filename=path.name, created_by=created_by)
     try:
         staging.fill(path)
-        return blob_of_upload(staging.upload, path.name)
+        yield blob_of_upload(staging.upload, path.name)
     finally:
         upload_discard(staging.upload)

@@ -5,11 +5,17 @@ from collections.abc import Callable
 
 from django.db import close_old_connections
 
+from registry.processing.collecting import collection_plan
 from registry.processing.verifying import verification_plan
 from registry.services.trash import trash_expire
 from registry.services.uploads import uploads_sweep
 
-CHORES: tuple[Callable[[], object], ...] = (uploads_sweep, trash_expire, verification_plan)
+CHORES: tuple[Callable[[], object], ...] = (
+    uploads_sweep,
+    trash_expire,
+    verification_plan,
+    collection_plan,
+)
 
 logger = logging.getLogger(__name__)
 
