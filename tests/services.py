@@ -79,7 +79,7 @@ def running_services(folder: Path) -> Iterator[Services]:
         for name, start in (
             ("mysql", _mariadb(folder / "mariadb", services.mysql_port)),
             ("redis", _redis(folder / "redis", services.redis_port)),
-            ("s3", _s3(folder / "s3", services.s3_port)),
+            ("s3", s3_server(folder / "s3", services.s3_port)),
         ):
             services.servers[name] = stack.enter_context(start)
         yield services
@@ -141,7 +141,7 @@ def _redis(folder: Path, port: int) -> AbstractContextManager[TCPExecutor]:
 
 
 @contextmanager
-def _s3(folder: Path, port: int) -> Iterator[TCPExecutor]:
+def s3_server(folder: Path, port: int) -> Iterator[TCPExecutor]:
     data = folder / "data"
     data.mkdir(parents=True)
     config = folder / "identities.json"
