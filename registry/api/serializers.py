@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from aihub.fields import FlagField, ObjectField, StrictSerializer, TextField
-from registry import manifests, selectors
+from registry import selectors
 from registry.api.fields import (
     MAX_CLASSES,
     AliasNameField,
@@ -29,7 +29,8 @@ from registry.cards import card_html
 from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Variant
 from registry.models.registered import Precision, Task
 from registry.models.teams import DEFAULT_TEAM
-from registry.models.versions import Format, State
+from registry.models.versions import Format
+from registry.selectors.damage import files_damaged, version_damaged
 
 MAX_SAMPLES = 200  # files of one call
 
@@ -285,9 +286,7 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
         return [alias.name for alias in version.aliases.all()]
 
     def get_damaged(self, version: ModelVersion) -> bool:
-        blobs = [file.blob for file in version.files.all() if file.blob]
-        blobs += [file.blob for file in version.converted.all()]
-        return any(blob.damaged_at is not None for blob in blobs)
+        return files_damaged(version)
 
 
 class VersionOutput(VersionSummary):
@@ -331,8 +330,7 @@ class VersionOutput(VersionSummary):
         )
 
     def get_damaged(self, version: ModelVersion) -> bool:
-        unsealed = version.state == State.READY and not manifests.is_intact(version)
-        return unsealed or super().get_damaged(version)
+        return version_damaged(version)
 
     def get_parent(self, version: ModelVersion) -> str | None:
         return selectors.parent_of(version, self.context.get("caller"))

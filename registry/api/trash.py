@@ -3,12 +3,13 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aihub.api import Pagination, caller
+from aihub.api import caller
+from registry.models import ModelVersion
 from registry.selectors import trash as selectors
 from registry.services import trash as services
 
@@ -31,17 +32,18 @@ class RestoredOutput(serializers.Serializer[Any]):
     version = serializers.CharField(allow_null=True)
 
 
-class TrashListView(APIView):
+class TrashListView(generics.ListAPIView[Any]):
     """What the caller may delete for good, the newest first."""
 
-    pagination_class = Pagination
+    serializer_class = TrashOutput
+    queryset = ModelVersion.objects.none()
 
-    @extend_schema(responses=TrashOutput(many=True))
-    def get(self, request: Request) -> Response:
-        pages = self.pagination_class()
-        rows = pages.paginate_queryset(selectors.trash_rows(caller(request)), request, self)
-        entries = selectors.trash_entries(rows or [])
-        return pages.get_paginated_response(TrashOutput(entries, many=True).data)
+    def get_queryset(self) -> Any:
+        return selectors.trash_rows(caller(self.request))
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """The page's entries, whole."""
+        return selectors.trash_entries(super().paginate_queryset(queryset) or [])
 
 
 class TrashView(APIView):

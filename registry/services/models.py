@@ -130,7 +130,7 @@ def model_delete(model: RegisteredModel, *, principal: Principal) -> None:
         versions = ModelVersion.objects.filter(model=model)
         require_unused(versions, model.name, model)
         at, by = timezone.now(), principal.name
-        count = versions_trash(versions, at=at, by=by)
+        count = versions_trash(versions, model, at=at, by=by)
         RegisteredModel.objects.filter(pk=model.pk).update(deleted_at=at, deleted_by=by[:150])
         _emit("model.deleted", model, principal, versions=count)
 

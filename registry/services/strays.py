@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ CONTENT, STAGED = "files/md5/", "uploads/"
 AT_ONCE = 500
 LARGEST_DIRECTORY = 16 * 1024 * 1024  # bytes of a list of a directory's files
 _CONTENT = re.compile(r"files/md5/([0-9a-f]{2})/([0-9a-f]{30})(\.dir)?")
+_LEFT = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}\.[0-9a-f]{32}")  # of a copy, by a kill
 _STAGED = re.compile(r"uploads/([0-9a-f]{8}-[0-9a-f-]{27})")
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,10 @@ def _foreign(found: Found, stored: Stored, md5: str, older_than: timedelta | Non
         _free(found, stored)
         found.directories += 1
         return
+    if _LEFT.fullmatch(stored.key) and stored.modified < _long_ago():
+        _free(found, stored)
+        found.staged += 1
+        return
     if older_than is not None and stored.modified < timezone.now() - older_than:
         if found.dry_run or _remove_foreign(stored, "" if is_directory else md5):
             found.foreign_removed += 1
@@ -140,12 +145,15 @@ def _remove_foreign(stored: Stored, md5: str) -> bool:
 
 def _rowless(page: Iterable[Stored]) -> list[Stored]:
     """Staged bytes whose upload is long gone."""
-    before = timezone.now() - timedelta(hours=settings.ENV.AIHUB_UPLOAD_HOURS)
-    old = [stored for stored in page if stored.modified < before]
+    old = [stored for stored in page if stored.modified < _long_ago()]
     ids = {stored.key: match[1] for stored in old if (match := _STAGED.match(stored.key))}
     rows = Upload.objects.filter(pk__in=ids.values()).values_list("pk", flat=True)
     alive = {str(pk) for pk in rows}
     return [stored for stored in old if stored.key in ids and ids[stored.key] not in alive]
+
+
+def _long_ago() -> datetime:
+    return timezone.now() - timedelta(hours=settings.ENV.AIHUB_UPLOAD_HOURS)
 
 
 def _free(found: Found, stored: Stored) -> None:

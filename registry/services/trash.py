@@ -5,13 +5,14 @@ at once (restore and purge, deletion and promotion) one comes first and the othe
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from aihub.access import Principal
@@ -25,21 +26,24 @@ from registry.processing import jobs, pipeline
 from registry.services.variants import jobs_of, optimisation_begin
 from registry.usage import require_unused
 
-AT_ONCE = 100  # entries that one look at what has expired removes
+AT_ONCE = 5.0  # seconds of one look at what has expired: a worker's heartbeat waits for it
 
 logger = logging.getLogger(__name__)
 
 
-def versions_trash(versions: QuerySet[ModelVersion], *, at: datetime, by: str) -> int:
-    """Put live versions into the trash; work on them is called off. In the caller's transaction,
-    which holds the model.
+def versions_trash(
+    versions: QuerySet[ModelVersion], model: RegisteredModel, *, at: datetime, by: str
+) -> int:
+    """Put live versions of a model into the trash; work on them is called off. In the caller's
+    transaction, which holds the model.
     """
-    ids = list(versions.order_by().values_list("pk", flat=True))
-    ModelVersion.objects.filter(pk__in=ids).update(deleted_at=at, deleted_by=by[:150])
-    Job.objects.filter(kind=pipeline.KIND, subject_id__in=ids).delete()
-    _unfinished(jobs_of(ids)).delete()
+    count = versions.update(deleted_at=at, deleted_by=by[:150])
+    gone = ModelVersion.everything.filter(model=model, deleted_at=at).values("pk")
+    Job.objects.filter(kind=pipeline.KIND, subject_id__in=gone).delete()
+    unfinished = (Job.States.QUEUED, Job.States.RUNNING)
+    jobs_of(gone).filter(state__in=unfinished).delete()
     revision_bump()
-    return len(ids)
+    return count
 
 
 @retry_deadlocks
@@ -53,7 +57,7 @@ def version_restore(pk: int, *, principal: Principal) -> ModelVersion:
                 N_("The model “%(model)s” is in the trash: restore it first."),
                 model=version.model.name,
             )
-        _bring_back([version])
+        _bring_back(ModelVersion.everything.filter(pk=pk))
         _emit("version.restored", str(version), version.model, principal)
     return version
 
@@ -63,13 +67,10 @@ def model_restore(pk: int, *, principal: Principal) -> RegisteredModel:
     """Take a model out of the trash, with the versions that went there with it."""
     with transaction.atomic():
         model = _lock_model(pk)
-        versions = list(_gone_with(model).select_related("model"))
-        model.deleted_at, model.deleted_by = None, ""
-        model.save(update_fields=["deleted_at", "deleted_by"])
-        for version in versions:
-            version.model = model
-        _bring_back(versions)
-        _emit("model.restored", model.name, model, principal, versions=len(versions))
+        went_with_it = ModelVersion.everything.filter(model=model, deleted_at=model.deleted_at)
+        RegisteredModel.everything.filter(pk=pk).update(deleted_at=None, deleted_by="")
+        count = _bring_back(went_with_it)
+        _emit("model.restored", model.name, model, principal, versions=count)
     return model
 
 
@@ -102,13 +103,12 @@ def trash_expire() -> int:
     if not days:
         return 0
     before = timezone.now() - timedelta(days=days)
-    models = RegisteredModel.everything.filter(deleted_at__lt=before)
-    versions = ModelVersion.everything.filter(deleted_at__lt=before)
-    count = 0
-    for pk in list(models.values_list("pk", flat=True)[:AT_ONCE]):
-        count += _expired(partial(model_purge, pk))
-    for pk in list(versions.values_list("pk", flat=True)[:AT_ONCE]):
-        count += _expired(partial(version_purge, pk))
+    count, until = 0, time.monotonic() + AT_ONCE
+    for table, purge in ((RegisteredModel, model_purge), (ModelVersion, version_purge)):
+        expired = table.everything.filter(deleted_at__lt=before).order_by("deleted_at")
+        for pk in expired.values_list("pk", flat=True)[:1000]:
+            if time.monotonic() < until:
+                count += _expired(partial(purge, pk))
     return count
 
 
@@ -118,25 +118,21 @@ def versions_remove(versions: list[ModelVersion]) -> None:
     Job.objects.filter(kind=pipeline.KIND, subject_id__in=ids).delete()
     jobs_of(ids).delete()
     Upload.objects.filter(version_files__version__in=ids).update(expires_at=timezone.now())
-    for version in versions:
-        version.delete()
+    ModelVersion.everything.filter(pk__in=ids).delete()
 
 
-def _bring_back(versions: list[ModelVersion]) -> None:
+def _bring_back(versions: QuerySet[ModelVersion]) -> int:
     """Make versions live again; work that was called off is begun once more."""
-    ids = [version.pk for version in versions]
-    ModelVersion.everything.filter(pk__in=ids).update(deleted_at=None, deleted_by="")
-    for version in versions:
-        version.deleted_at, version.deleted_by = None, ""
-        if version.state == State.PROCESSING:
-            jobs.enqueue(pipeline.KIND, version.pk)
-        elif version.state == State.READY and version.optimisation != Optimisation.DONE:
-            optimisation_begin(version)
+    processing = list(versions.filter(state=State.PROCESSING).values_list("pk", flat=True))
+    compiling = versions.filter(state=State.READY).exclude(optimisation=Optimisation.DONE)
+    to_compile = list(compiling.only("pk"))
+    count = versions.update(deleted_at=None, deleted_by="")
+    for pk in processing:
+        jobs.enqueue(pipeline.KIND, pk)
+    for version in to_compile:
+        optimisation_begin(version)
     revision_bump()
-
-
-def _gone_with(model: RegisteredModel) -> QuerySet[ModelVersion]:
-    return ModelVersion.everything.filter(model=model, deleted_at=model.deleted_at)
+    return count
 
 
 def _lock_model(pk: int) -> RegisteredModel:
@@ -169,10 +165,6 @@ def _expired(purge: Callable[..., None]) -> int:
         logger.warning("what expired in the trash stays: %s", problem)
         return 0
     return 1
-
-
-def _unfinished(found: QuerySet[Job]) -> QuerySet[Job]:
-    return found.filter(Q(state=Job.States.QUEUED) | Q(state=Job.States.RUNNING))
 
 
 def _emit(

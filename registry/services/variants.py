@@ -4,6 +4,7 @@ The work is one job for each kind of processor; only workers of that kind take i
 """
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -91,7 +92,7 @@ def sparsity_apply(version: ModelVersion) -> None:
         optimisation_renew(version, as_new=False)
 
 
-def jobs_of(version_ids: Collection[int]) -> QuerySet[Job]:
+def jobs_of(version_ids: Collection[int] | QuerySet[Any, Any]) -> QuerySet[Job]:
     """The jobs that compile versions' variants."""
     return Job.objects.filter(kind__startswith=KIND, subject_id__in=version_ids)
 

@@ -104,12 +104,12 @@ def version_update(
 def version_delete(version: ModelVersion, *, principal: Principal) -> None:
     """Put a version into the trash; `Problem` 409 names whatever uses it."""
     with transaction.atomic():
-        lock_model(version.model_id)
+        model = lock_model(version.model_id)
         lock_version(version.pk)
         this = ModelVersion.objects.filter(pk=version.pk)
         require_unused(this, str(version))
         _emit("version.deleted", version, principal)
-        versions_trash(this, at=timezone.now(), by=principal.name)
+        versions_trash(this, model, at=timezone.now(), by=principal.name)
 
 
 def send_hint() -> None:

@@ -236,11 +236,12 @@ class TestStrays:
     ) -> None:
         kept, lost = staged(b"kept"), staged(b"lost")
         lost.delete()
+        put(f"{blob_key(uuid4().hex)}.{uuid4().hex}", b"half a copy")
         assert garbage_collect(principal=SYSTEM).staged == 0
         with pytest.MonkeyPatch.context() as patch:
             later = timezone.now() + timedelta(days=8)
             patch.setattr("registry.services.strays.timezone.now", lambda: later)
-            assert garbage_collect(principal=SYSTEM).staged == 1
+            assert garbage_collect(principal=SYSTEM).staged == 2
         assert blob_storage().has(kept.key, 4)
         assert not blob_storage().has(lost.key, 4)
 

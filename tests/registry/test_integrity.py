@@ -24,6 +24,7 @@ from ops.models import AuditEvent
 from registry import manifests
 from registry.models import Blob, Job, ModelVersion, Team, VersionFile
 from registry.processing import builtin, jobs, pipeline, verifying, worker
+from registry.processing.steps import Context
 from registry.services import integrity
 from registry.services.integrity import blob_local, blob_verify
 from registry.storage import (
@@ -209,6 +210,16 @@ class TestDamage:
         assert blob_verify(blob) == ""
         assert client.get(PATH).json()["damaged"] is False
         assert told() == ["version.damaged", "version.mended"]
+
+
+def test_publishing_the_same_file_again_mends_it(
+    version: ModelVersion, blob: Blob, content: bytes
+) -> None:
+    spoil(blob.ref, bytes(len(content)))
+    assert blob_verify(blob)
+    builtin.checksum(Context(publish(version.model, "2.0.0", content)))
+    assert blob_verify(blob) == ""
+    assert told() == ["version.damaged", "version.mended", "version.mended"]
 
 
 def test_a_file_is_read_through_once(

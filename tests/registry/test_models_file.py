@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from aihub.events import SYSTEM
 from aihub.problems import Problem
 from registry.models import ModelVersion, RegisteredModel, Team, Upload
+from registry.services.models import model_delete
 from registry.services.models_file import publish_missing
+from registry.services.versions import version_delete
 from registry.storage import StorageUnavailable, blob_storage
 from tests import hostile
 
@@ -47,6 +50,14 @@ def test_it_publishes_what_is_missing_and_nothing_twice(path: Path, entry: dict[
 def test_a_version_written_otherwise_is_the_same(path: Path, entry: dict[str, Any]) -> None:
     publish_missing(write(path, entry))
     assert publish_missing(write(path, entry | {"name": "Digits", "version": "v1.0.0"})) == []
+
+
+def test_what_was_thrown_away_stays_away(path: Path, entry: dict[str, Any]) -> None:
+    (version,) = publish_missing(write(path, entry))
+    version_delete(version, principal=SYSTEM)
+    assert publish_missing(path) == []
+    model_delete(version.model, principal=SYSTEM)
+    assert publish_missing(path) == []
 
 
 WRONG = {

@@ -324,6 +324,16 @@ def test_who_may_delete_may_take_out_of_the_trash(
     assert client.delete(f"{TRASH}{entry}/").status_code == status
 
 
+def test_the_list_comes_in_pages(version: ModelVersion, owner: User, client_of: Clients) -> None:
+    ids = [trashed(version), *(trashed(publish(version.model, f"2.{n}.0")) for n in range(2))]
+    client = client_of(owner)
+    first = client.get(TRASH, {"page_size": 2}).json()
+    second = client.get(first["next"]).json()
+    assert (first["count"], second["next"]) == (3, None)
+    assert [entry["id"] for entry in first["results"] + second["results"]] == ids[::-1]
+    assert client.get(TRASH, {"page": 9}).status_code == 404
+
+
 def test_an_administrator_sees_every_entry(
     version: ModelVersion, admin: User, client_of: Clients
 ) -> None:
