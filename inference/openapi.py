@@ -56,7 +56,11 @@ def _parameters() -> list[dict[str, Any]]:
     name = {"type": "string", "minLength": 1}
     return [
         {"name": "name", "in": "path", "required": True, "schema": name},
-        _query("version", {"type": "string"}, "Answer with this version."),
+        _query(
+            "version",
+            {"type": "string"},
+            "Answer with this version, or with the newest ready one in a range such as `^1.2`.",
+        ),
         _query("alias", {"type": "string"}, "Answer with the version of this alias."),
         _query(
             "top",

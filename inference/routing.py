@@ -7,12 +7,13 @@ from typing import Any, Self
 
 from aihub.problems import N_, Problem
 from inference.spec import VariantSpec
-from registry import semver
+from registry import semver, version_ranges
 from registry.refusals import Refused
 from registry.serving import Serving
 
 READY = "ready"
 DEFAULT_ALIAS = "production"
+RANGES = 256  # that a model's route remembers the answers of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class ModelRoute:
     serving: Serving = field(default_factory=Serving)
     # What answers for an alias (None: by default) until what it points at now is loaded.
     held: Mapping[str | None, VersionRoute] = field(default_factory=dict)
+    # The same for ranges.
+    held_ranges: Mapping[str, VersionRoute] = field(default_factory=dict)
 
     def aliased(self, alias: str) -> VersionRoute | None:
         """The version that answers for an alias."""
@@ -69,25 +72,31 @@ class ModelRoute:
         return max(ready, key=lambda version: version.sort_key, default=None)
 
     def resolve(self, version: str | None = None, alias: str | None = None) -> VersionRoute:
-        """The version to answer with: the one named, the one of an alias, or the default.
+        """The version to answer with: the one named, the newest ready one in the range named, the
+        one of an alias, or the default.
 
         Raises Problem: 400 for both at once, 404 for an unknown one, 409 for one not ready.
         """
         if version is not None and alias is not None:
             raise Problem(400, N_("Name a version or an alias, not both."))
         if version is not None:
-            return self._ready(self._version(version))
+            return self.ranges.get(version) or self._ready(self._version(version))
         if alias is not None:
             return self._ready(self._aliased(alias))
         if self.default is None:
             raise Problem(409, N_("“%(model)s” has no version that is ready."), model=self.name)
         return self._ready(self.default)
 
+    @cached_property
+    def ranges(self) -> dict[str, VersionRoute]:
+        """What ranges were found to mean, which is so for as long as this route lives."""
+        return dict(self.held_ranges)
+
     def _version(self, text: str) -> VersionRoute:
         try:
             found = self.versions.get(semver.parse(text).key)
         except Refused:
-            found = None
+            found = self._in_range(text)
         if found is None:
             raise Problem(
                 404,
@@ -95,6 +104,30 @@ class ModelRoute:
                 model=self.name,
                 version=text[:80],
             )
+        return found
+
+    def _in_range(self, text: str) -> VersionRoute | None:
+        """The newest ready version in a range, Problem 404; None for what is no range."""
+        found = self.newest_ready(text)
+        if found is None and version_ranges.is_range(text):
+            raise Problem(
+                404,
+                N_("“%(model)s” has no version in “%(range)s” that is ready."),
+                model=self.name,
+                range=text[:80],
+            )
+        return found
+
+    def newest_ready(self, text: str) -> VersionRoute | None:
+        """The newest ready version in a range; None where there is none, or no such range."""
+        try:
+            wanted = version_ranges.parse(text)
+        except Refused:
+            return None
+        ready = (version for version in self.versions.values() if version.state == READY)
+        found = wanted.newest(ready, key=lambda version: version.sort_key)
+        if found and len(self.ranges) < RANGES:
+            self.ranges[text] = found
         return found
 
     def _aliased(self, alias: str) -> VersionRoute:
@@ -140,7 +173,7 @@ class Routes:
 
 def _as_json(model: ModelRoute) -> dict[str, Any]:
     plain = {**asdict(model), "serving": model.serving.as_json()}
-    del plain["held"]  # the replica's own matter
+    del plain["held"], plain["held_ranges"]  # the replica's own matter
     return plain
 
 

@@ -53,15 +53,15 @@ class Following:
 
 
 def following(newest: str | None) -> Following:
-    """What may come after the newest version: a pre-release is followed by its own release."""
+    """What may come after the newest version; the patch after a pre-release is its own release."""
     if newest is None:
         return Following(FIRST, FIRST, FIRST)
     core, _, pre = newest.lstrip("vV").partition("-")
     major, minor, patch = map(int, core.split("."))
     return Following(
         _next(major, minor, patch if pre else patch + 1),
-        _next(major, minor if pre and not patch else minor + 1, 0),
-        _next(major if pre and not (minor or patch) else major + 1, 0, 0),
+        _next(major, minor + 1, 0),
+        _next(major + 1, 0, 0),
     )
 
 

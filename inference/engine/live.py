@@ -1,7 +1,7 @@
 """The routes that are live: new before old.
 
-When an alias, the default or a chosen variant moves, what answered before goes on answering until
-what is wanted now is loaded and warm; then the routes change in one step.
+When an alias, the default, what a range means or a chosen variant moves, what answered before goes
+on answering until what is wanted now is loaded and warm; then the routes change in one step.
 """
 
 import asyncio
@@ -34,6 +34,8 @@ def reconciled(desired: Routes, live: Routes, is_loaded: IsLoaded) -> tuple[Rout
             models[name] = before if before == model else model
             continue
         changes = [*_reformed(model, before), *_moves(model, before)]
+        ranges = [c for c in _ranges(model, before) if c.must_wait(model, is_loaded)]
+        changes += ranges
         wanted += [(model, change.new) for change in changes if not is_loaded(change.new)]
         models[name] = _holding(model, [c for c in changes if c.must_wait(model, is_loaded)])
     return Routes(models), wanted
@@ -41,12 +43,15 @@ def reconciled(desired: Routes, live: Routes, is_loaded: IsLoaded) -> tuple[Rout
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """`alias` (None: the default) or the version of `key` is to be answered by `new`, not `old`."""
+    """`alias` (None: the default), the version of `key`, or `range` is to be answered by `new`,
+    not `old`.
+    """
 
     new: VersionRoute
     old: VersionRoute | None
     alias: str | None = None
     key: str = ""
+    range: str = ""
 
     def must_wait(self, model: ModelRoute, is_loaded: IsLoaded) -> bool:
         if self.old is None or is_loaded(self.new):
@@ -73,14 +78,24 @@ def _moves(model: ModelRoute, before: ModelRoute) -> Iterator[_Change]:
         yield _Change(new, old)
 
 
+def _ranges(model: ModelRoute, before: ModelRoute) -> Iterator[_Change]:
+    """Ranges that were asked for and mean another version now, or the same one in another form."""
+    for text, old in before.ranges.items():
+        new = model.newest_ready(text)
+        if new is not None and key_of(old) != key_of(new):
+            yield _Change(new, old, range=text)
+
+
 def _holding(model: ModelRoute, held: list[_Change]) -> ModelRoute:
     """The model with what was live in place of what is not loaded yet."""
     if not held:
         return model
     old = [(change, change.old) for change in held if change.old is not None]
     forms = {change.key: version for change, version in old if change.key}
-    targets = {change.alias: version for change, version in old if not change.key}
-    return replace(model, versions={**model.versions, **forms}, held=targets)
+    ranges = {change.range: version for change, version in old if change.range}
+    targets = {c.alias: version for c, version in old if not (c.key or c.range)}
+    versions = {**model.versions, **forms}
+    return replace(model, versions=versions, held=targets, held_ranges=ranges)
 
 
 class LiveRoutes:
@@ -150,7 +165,11 @@ class LiveRoutes:
         alive = {
             key_of(version)
             for model in self._live.models.values()
-            for version in (*model.versions.values(), *model.held.values())
+            for version in (
+                *model.versions.values(),
+                *model.held.values(),
+                *model.held_ranges.values(),
+            )
         }
         for handle in self._pool.handles():
             if (key := key_of(handle.version)) not in alive:

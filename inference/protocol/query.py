@@ -1,13 +1,15 @@
 """The query of a prediction: which version, and how many classes of each answer."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from aihub.problems import N_, Problem
 
 DEFAULT_TOP = 5
-_KNOWN = ("version", "alias", "top")
+WHICH = ("version", "alias")
+_KNOWN = (*WHICH, "top")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -26,20 +28,20 @@ class Query:
         return self.top
 
 
-def parse_query(query: bytes) -> Query:
+def parse_query(query: bytes, known: Sequence[str] = _KNOWN) -> Query:
     """Problem 400 for what is unknown, given twice, or out of range."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
         raise Problem(400, N_("The query is not percent-encoded UTF-8.")) from None
     given = dict(pairs)
-    unknown = next((name for name in given if name not in _KNOWN), None)
+    unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
         raise Problem(
             400,
             N_("There is no parameter “%(name)s”; there are: %(known)s."),
             name=unknown[:60],
-            known=", ".join(_KNOWN),
+            known=", ".join(known),
         )
     if len(given) < len(pairs):
         raise Problem(400, N_("A parameter is given more than once."))

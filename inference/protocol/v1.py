@@ -1,4 +1,7 @@
-"""KServe's first protocol: `POST /v1/models/{name}:predict`, and which models there are."""
+"""KServe's first protocol: `POST /v1/models/{name}:predict`, and which models there are.
+
+Beyond it, `?version=` and `?alias=` say which version answers.
+"""
 
 from typing import Any
 
@@ -11,6 +14,7 @@ from inference.protocol import answers, serving, tensors
 from inference.protocol.calls import Call
 from inference.protocol.off_loop import off_loop
 from inference.protocol.predict import DEGRADED
+from inference.protocol.query import WHICH, parse_query
 from inference.protocol.responses import Response, json_response
 from inference.protocol.serving import Ticket
 from inference.protocol.v2 import body
@@ -51,7 +55,8 @@ async def _ready(call: Call, name: str) -> Response:
 
 async def _predict(call: Call, name: str) -> Response:
     services, request = call.services, call.request
-    admitted = await serving.admit(services, request.headers, name)
+    which = parse_query(request.query, WHICH)
+    admitted = await serving.admit(services, request.headers, name, which.version, which.alias)
     call.principal, call.model = admitted.principal, admitted.route.name
     body.check_head(request, services)
     deadline = serving.deadline_after(request.header(serving.TIMEOUT_HEADER))

@@ -1,7 +1,6 @@
 """Publishing: a form whose script posts to the API, with the session for its credential."""
 
 import json
-import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,13 +13,12 @@ from django.views.decorators.http import require_GET
 from aihub.access import Action, Principal
 from ops.console.caller import principal_of, teams_where
 from ops.console.pages import page, show
-from registry import selectors
+from registry import selectors, semver
 from registry.models import ModelVersion, RegisteredModel
 from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
 from registry.preprocessing import INTERPOLATIONS
 
-FIRST_VERSION = "1.0.0"
 MOST_MODELS = 500  # that the form knows by name; others are typed in full
 # A start for those who type: asking torchvision for all of its names would load torch.
 COMMON_ARCHITECTURES = (
@@ -36,7 +34,6 @@ STAGES = (
     (_("Run"), _("The model runs once on a sample; its inputs and outputs are kept.")),
     (_("Serve"), _("The version is ready: try it, then give it the alias “production”.")),
 )
-_CORE = re.compile(r"(\d+)\.(\d+)\.\d+")
 
 
 @page("publish/", "publish")
@@ -52,7 +49,7 @@ def publish_page(request: HttpRequest) -> HttpResponse:
         models=_publishable(principal),
         chosen=request.GET.get("model", "")[:100],
         earlier=_earlier(request, principal),
-        first_version=FIRST_VERSION,
+        first_version=semver.FIRST,
         tasks=Task.choices,
         architectures=_architectures(principal),
         interpolations=INTERPOLATIONS,
@@ -63,10 +60,7 @@ def publish_page(request: HttpRequest) -> HttpResponse:
 
 def next_version(newest: str) -> str:
     """A suggestion: the next minor version."""
-    match = _CORE.match(newest)
-    if match is None:
-        return FIRST_VERSION
-    return f"{match[1]}.{int(match[2]) + 1}.0"
+    return semver.following(newest or None).minor or newest
 
 
 def _earlier(request: HttpRequest, principal: Principal) -> dict[str, Any]:
@@ -110,8 +104,8 @@ def _publishable(principal: Principal) -> dict[str, dict[str, str]]:
 
 
 def _newest(models: list[RegisteredModel]) -> dict[int, str]:
-    """The newest version of each model, by the model's id."""
-    rows = ModelVersion.objects.filter(model__in=models).order_by("model_id", "sort_key")
+    """The newest version of each model, by the model's id; those in the trash hold theirs."""
+    rows = ModelVersion.everything.filter(model__in=models).order_by("model_id", "sort_key")
     return dict(rows.values_list("model_id", "version"))
 
 

@@ -53,7 +53,7 @@ class ApprovalListView(APIView):
             raise Problem(400, N_("The request does not fit."), errors=_errors(rows.errors))
         pages = self.pagination_class()
         page = promotion.approvals_with_present(
-            pages.paginate_queryset(rows.qs, request, self) or []
+            pages.paginate_queryset(promotion.summarised(rows.qs), request, self) or []
         )
         shown = ApprovalSummary(page, many=True, context={"principal": principal})
         return pages.get_paginated_response(shown.data)

@@ -47,6 +47,12 @@ def approvals_visible(principal: Principal) -> QuerySet[Approval]:
     return found.select_related("model__team", "version").order_by("-requested_at", "-pk")
 
 
+def summarised(approvals: QuerySet[Approval]) -> QuerySet[Approval]:
+    """Approvals for a list: without what is long of their versions and models."""
+    of_version = ("labels", "signature", "report", "manifest", "card", "metrics", "source", "steps")
+    return approvals.defer("model__card", *(f"version__{name}" for name in of_version))
+
+
 def approval_get(principal: Principal, pk: int) -> Approval:
     found = approvals_visible(principal).filter(pk=pk).first()
     if found is None:

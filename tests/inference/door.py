@@ -25,6 +25,7 @@ from inference.runtimes import reference_runtime, runtime_named
 from inference.runtimes.base import Form
 from inference.spec import ModelSpec, VariantSpec
 from inference.texts import tokenizer_of
+from registry import semver
 
 TEAM = 1
 PEOPLE = {
@@ -118,7 +119,7 @@ class Door:
 
     def _route(self, pk: int, name: str) -> ModelRoute:
         published = self.models[name]
-        version = VersionRoute(pk, "1.0.0", published.state, "1")
+        version = VersionRoute(pk, "1.0.0", published.state, semver.parse("1.0.0").sort_key)
         return ModelRoute(
             pk, name, TEAM, False, published.spec.task, {"1.0.0": version}, {"staging": "1.0.0"}
         )

@@ -107,7 +107,9 @@ def test_the_last_slash_is_optional(door: Door, path: str) -> None:
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("query", ["version=1.0.0", "version=v1.0.0", "alias=staging"])
+@pytest.mark.parametrize(
+    "query", ["version=1.0.0", "version=v1.0.0", "version=^1.0", "alias=staging"]
+)
 def test_a_version_or_an_alias_may_be_named(door: Door, query: str) -> None:
     path = f"/api/v1/models/ROWS/predict/?{query}"
     assert door.request("POST", path, json={"inputs": [[0, 0, 0, 0]]}).status_code == 200

@@ -3,7 +3,7 @@
 import pytest
 
 from aihub.problems import Problem
-from inference.routing import ModelRoute, Routes, VersionRoute
+from inference.routing import RANGES, ModelRoute, Routes, VersionRoute
 from registry import semver
 
 
@@ -42,8 +42,43 @@ def test_a_version_may_be_named_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("latest", "1.10.0"),
+        ("^1.2", "1.10.0"),
+        ("~1.2", "1.2.0"),
+        ("1.x", "1.10.0"),
+        ("<1.5", "1.2.0"),
+        (">=1.0.0-rc.0 <1.1.0", "1.0.0-RC.1"),
+        ("^9 || ^1", "1.10.0"),
+    ],
+)
+def test_a_range_is_answered_by_its_newest_ready_version(text: str, version: str) -> None:
+    for _ in range(2):
+        assert CATS.resolve(text).version == version
+
+
+@pytest.mark.parametrize("text", ["^2", "~1.3", ">1.10.0", "<1.2.0"])
+def test_a_range_without_a_ready_version_is_a_404(text: str) -> None:
+    with pytest.raises(Problem, match="that is ready") as problem:
+        CATS.resolve(text)
+    assert problem.value.status == 404
+
+
+def test_what_ranges_mean_is_remembered_within_limits() -> None:
+    cats = route({"1.2.0": "ready"})
+    for number in range(RANGES + 50):
+        assert cats.resolve(f"<={number + 2}.0.0").version == "1.2.0"
+    assert len(cats.ranges) == RANGES
+
+
+@pytest.mark.parametrize(
     ("version", "alias", "status"),
     [
+        ("1", None, 404),
+        ("1.2", None, 404),
+        ("^", None, 404),
+        (">=1.0.0 " * 20, None, 404),
         ("9.9.9", None, 404),
         ("newest", None, 404),
         ("", None, 404),

@@ -91,3 +91,23 @@ def test_other_paths_and_methods_are_refused(
 @pytest.mark.parametrize(("who", "status"), [("", 401), ("outsider", 404), ("publisher", 403)])
 def test_a_caller_must_be_allowed(door: Door, who: str, status: int) -> None:
     oip.error(predict(door, "rows", [[0] * 4], headers={"Authorization": who}), status)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("version=^1", 200),
+        ("version=latest", 200),
+        ("version=%3E%3D1.0+%3C2.0", 200),
+        ("version=1.0.0", 200),
+        ("version=^7", 404),
+        ("version=1", 404),
+        ("alias=nobody", 404),
+        ("alias=a&version=1.0.0", 400),
+        ("top=3", 400),
+    ],
+)
+def test_the_query_names_a_version_a_range_or_an_alias(door: Door, query: str, status: int) -> None:
+    body = {"instances": [[1, 2, 3, 4]]}
+    answer = door.request("POST", f"/v1/models/rows:predict?{query}", json=body)
+    assert answer.status_code == status, answer.text

@@ -72,7 +72,7 @@ def test_the_answer_names_the_model_the_version_and_the_request(door: Door) -> N
     assert "id" not in oip.post(door, "rows", ROW).json()
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "v1.0.0"])
+@pytest.mark.parametrize("version", ["1.0.0", "v1.0.0", "^1.0", "%5E1", "latest", "1.x"])
 def test_a_version_may_be_named(door: Door, version: str) -> None:
     answer = door.request("POST", f"/v2/models/rows/versions/{version}/infer", json=ROW)
     assert answer.json()["model_version"] == "1.0.0"

@@ -128,15 +128,26 @@ def _keep(what: str, summary: str) -> Json:
     return _of_path("{name}", {**operation, "requestBody": body})
 
 
+_V1_QUERY = [
+    {"name": name, "in": "query", "schema": {"type": "string"}, "description": text}
+    for name, text in {
+        "version": "Answer with it, or with the newest ready one in a range such as `^1.2`.",
+        "alias": "Answer with the version of this alias.",
+    }.items()
+]
+
+
 def _v1_paths() -> Json:
     errors = (*_OF_MODEL, *_WITH_BODY, "422", "504")
     predict = _operation("v1_predict", "Predict", _ref("V1Predictions"), errors)
     body = {"required": True, "content": _json(_ref("V1Instances"))}
+    predicts = _of_path("{name}", {**predict, "requestBody": body})
+    predicts["parameters"] = [*predicts["parameters"], *_V1_QUERY]
     one = _operation("v1_model", "Whether it can be called", _ref("OipReady"), _OF_MODEL)
     operations = {
         "/v1/models": {"get": _operation("v1_models", "Models", _ref("OipModels"), _LISTS)},
         "/v1/models/{name}": {"get": _of_path("{name}", one)},
-        "/v1/models/{name}:predict": {"post": _of_path("{name}", {**predict, "requestBody": body})},
+        "/v1/models/{name}:predict": {"post": predicts},
     }
     for path in operations.values():
         for operation in path.values():

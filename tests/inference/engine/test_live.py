@@ -10,6 +10,7 @@ from inference.engine.live import LiveRoutes, reconciled
 from inference.engine.pool import Pool, key_of
 from inference.routing import ModelRoute, Routes, VersionRoute
 from inference.spec import VariantSpec
+from registry import semver
 from tests.inference.engine.test_pool import MB, Sized
 
 FAST = VariantSpec("openvino-bf16", "openvino", "bf16")
@@ -85,6 +86,31 @@ def test_a_second_move_before_the_first_is_loaded_goes_to_the_latest() -> None:
     assert {v.id for _, v in wanted} == {3}
     live, _ = reconciled(third, live, lambda v: v.id != 2)
     assert answering(live) == (3, "")
+
+
+def test_a_range_means_a_newer_version_once_that_is_loaded() -> None:
+    live = routes({}, ranged("1.0.0"))
+    live.models["m"].resolve("^1.0")
+    both = routes({}, ranged("1.0.0"), ranged("1.1.0"))
+    live, wanted = reconciled(both, live, lambda v: v.version == "1.0.0")
+    assert live.models["m"].resolve("^1.0").version == "1.0.0"
+    assert "1.1.0" in {v.version for _, v in wanted}
+    live, _ = reconciled(both, live, lambda v: True)
+    assert live.models["m"].resolve("^1.0").version == "1.1.0"
+
+
+def test_a_range_that_nobody_uses_loads_nothing() -> None:
+    live = routes({"production": 1}, ranged("1.0.0"))
+    live.models["m"].resolve("^1.0")
+    both = routes({"production": 1}, ranged("1.0.0"), ranged("1.1.0"))
+    live, wanted = reconciled(both, live, lambda v: False)
+    assert live.models["m"].resolve("^1.0").version == "1.1.0"
+    assert wanted == []
+
+
+def ranged(text: str) -> VersionRoute:
+    parsed = semver.parse(text)
+    return VersionRoute(hash(text), text, "ready", parsed.sort_key)
 
 
 numbers = st.integers(1, 4)
