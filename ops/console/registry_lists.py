@@ -106,7 +106,7 @@ class VersionList(PublishedList):
     list_filter = (StateFilter, FormatFilter, VersionTeamFilter)
     search_where = staticmethod(versions_where)
     search_help_text = _("Words, or terms such as state:ready")
-    ordering = ("-created_at", "-pk")
+    ordering = ("-pk",)
     empty_title = _("No versions yet")
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
 

@@ -46,7 +46,7 @@ class AllVersionsView(generics.ListAPIView[ModelVersion]):
     filterset_class = VersionFilter
     search_where = staticmethod(versions_where)
     ordering_fields = ("created_at", "updated_at", "size", "sort_key", "model__name_key")
-    ordering = ("-created_at",)
+    ordering = ("-pk",)
     pagination_class = KeyedPagination
     content_negotiation_class = OneFormat  # `?format=` is of versions, not of answers
     queryset = ModelVersion.objects.none()

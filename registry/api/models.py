@@ -1,5 +1,6 @@
 """`/api/v1/models/…`: registered models."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -7,7 +8,6 @@ from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
-from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from aihub.access import Action
 from aihub.api import caller, validated
 from registry import selectors
+from registry.api.listing import KeyedPagination, Ordering
 from registry.api.promotion import ModelDetail
 from registry.api.searching import Search
 from registry.api.serializers import ModelChanges, ModelInput, ModelSummary
@@ -41,16 +42,19 @@ class ModelListView(generics.ListAPIView[RegisteredModel]):
     """Models that the caller may read; create one."""
 
     serializer_class = ModelSummary
-    filter_backends = (DjangoFilterBackend, Search, OrderingFilter)
+    filter_backends = (DjangoFilterBackend, Search, Ordering)
     filterset_class = ModelFilter
     search_where = staticmethod(models_where)
     ordering_fields = ("name", "created_at", "updated_at")
     ordering = ("name_key",)
+    pagination_class = KeyedPagination
     queryset = RegisteredModel.objects.none()
 
     def get_queryset(self) -> QuerySet[RegisteredModel]:
-        models = selectors.models_visible(caller(self.request))
-        return selectors.with_counts(models).defer("card")
+        return selectors.models_visible(caller(self.request))
+
+    def rows_of(self, keys: Sequence[int]) -> QuerySet[RegisteredModel]:
+        return selectors.models_listed(RegisteredModel.objects.filter(pk__in=keys))
 
     @extend_schema(request=ModelInput, responses={201: ModelDetail})
     def post(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from registry.models.versions import (
     ModelVersion,
     VersionFile,
     VersionMetric,
+    VersionText,
 )
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "Variant",
     "VersionFile",
     "VersionMetric",
+    "VersionText",
     "WorkerHeartbeat",
 ]

@@ -156,7 +156,16 @@ class ModelVersion(Trashable):
         constraints = [
             models.UniqueConstraint(fields=("model", "version_key"), name="version_unique"),
         ]
-        indexes = [models.Index(fields=("model", "sort_key"), name="version_order")]
+        indexes = [
+            models.Index(fields=("model", "sort_key"), name="version_order"),
+            # What a list over all models goes through, so that it reads no row that it skips.
+            models.Index(
+                fields=("deleted_at", "id", "model", "state", "format", "size"),
+                name="version_newest",
+            ),
+            models.Index(fields=("deleted_at", "created_at", "model"), name="version_created"),
+            models.Index(fields=("deleted_at", "size", "model"), name="version_size"),
+        ]
         verbose_name = _("version")
         verbose_name_plural = _("versions")
 
@@ -210,6 +219,20 @@ class ConvertedFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class VersionText(models.Model):
+    """What words are looked for in: the model's name, the version, its architecture and its
+    description, in lower case, as UTF-8, apart from the large rows of versions.
+    """
+
+    version = models.OneToOneField(
+        ModelVersion, primary_key=True, on_delete=models.CASCADE, related_name="+"
+    )
+    text = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.version)
 
 
 class VersionMetric(models.Model):

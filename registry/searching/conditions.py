@@ -3,11 +3,15 @@
 from functools import reduce
 from operator import and_, or_
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BinaryField, Exists, OuterRef, Q, Value
+from django.db.models.functions import StrIndex
 
-from registry.models import ModelTag, ModelVersion
+from registry.models import ModelTag, ModelVersion, VersionText
 from registry.searching.fields import Of, field_of
 from registry.searching.language import And, Node, Not, Or, Term, Word, parse
+from registry.searching.rows import folded
+
+FEW = 500  # versions
 
 
 def models_where(text: str) -> Q:
@@ -27,14 +31,16 @@ def versions_where(text: str) -> Q:
 def _versions(node: Node) -> Q:
     match node:
         case Word():
-            return _anywhere(node.text, "model__name", "version", "description", "architecture")
+            return _holding([node])
         case Term():
             field = field_of(node)
             return field.condition(node, "model__" if field.of is Of.MODEL else "")
         case Not():
             return ~_versions(node.node)
         case And():
-            return reduce(and_, map(_versions, node.nodes), Q())
+            words = [part for part in node.nodes if isinstance(part, Word)]
+            others = (_versions(part) for part in node.nodes if not isinstance(part, Word))
+            return reduce(and_, others, _holding(words) if words else Q())
         case Or():
             return reduce(or_, map(_versions, node.nodes))
 
@@ -71,6 +77,19 @@ def _of_versions(node: Node) -> bool:
         case And() | Or():
             return bool(node.nodes) and all(map(_of_versions, node.nodes))
     return False
+
+
+def _holding(words: list[Word]) -> Q:
+    """The versions whose text holds all these words. Few are named at once: the database, which
+    cannot know how few they are, would look at all others too.
+    """
+    found = VersionText.objects.all()
+    for number, word in enumerate(words):
+        needle = Value(folded(word.text), output_field=BinaryField())
+        found = found.alias(**{f"at_{number}": StrIndex("text", needle)})
+        found = found.filter(**{f"at_{number}__gt": 0})
+    keys = list(found.order_by("-pk").values_list("pk", flat=True)[: FEW + 1])
+    return Q(pk__in=keys if len(keys) <= FEW else found.values("pk"))
 
 
 def _anywhere(text: str, *columns: str) -> Q:

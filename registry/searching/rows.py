@@ -33,6 +33,16 @@ def labels_digest(labels: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(list(labels)).encode()).hexdigest()
 
 
+def version_text(*parts: str) -> bytes:
+    """What words are looked for in."""
+    return folded("\n".join(parts))
+
+
+def folded(text: str) -> bytes:
+    """Text as it is kept and looked for."""
+    return text.lower().encode(errors="replace")
+
+
 def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in metrics.items():
         if isinstance(value, Mapping):

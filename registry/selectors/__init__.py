@@ -3,6 +3,7 @@
 from registry.selectors.catalogue import (
     alias_get,
     model_get,
+    models_listed,
     models_visible,
     sample_get,
     team_get,
@@ -14,7 +15,6 @@ from registry.selectors.catalogue import (
     version_of,
     versions_listed,
     versions_visible,
-    with_counts,
     with_details,
 )
 from registry.selectors.lineage import children_of, parent_of
@@ -23,6 +23,7 @@ __all__ = [
     "alias_get",
     "children_of",
     "model_get",
+    "models_listed",
     "models_visible",
     "parent_of",
     "sample_get",
@@ -35,6 +36,5 @@ __all__ = [
     "version_of",
     "versions_listed",
     "versions_visible",
-    "with_counts",
     "with_details",
 ]

@@ -42,20 +42,25 @@ def models_visible(principal: Principal) -> QuerySet[RegisteredModel]:
     return models.filter(own if scope else own | Q(shared=True))
 
 
-def with_counts(models: QuerySet[RegisteredModel]) -> QuerySet[RegisteredModel]:
-    """Models with the number of their live versions and with their aliases, in few queries."""
+def models_listed(models: QuerySet[RegisteredModel]) -> QuerySet[RegisteredModel]:
+    """Models with what a list shows of them: `version_count` of live versions, tags, aliases."""
     live = ModelVersion.objects.filter(model=OuterRef("pk")).order_by()
     count = live.values("model").annotate(count=Count("pk")).values("count")
     pointing = Prefetch("version", ModelVersion.everything.only("version"))
     aliases = Prefetch("aliases", Alias.objects.prefetch_related(pointing))
     counted = models.annotate(version_count=Coalesce(Subquery(count), 0))
-    return counted.prefetch_related(aliases)
+    return counted.select_related("team").prefetch_related("tag_rows", aliases).defer("card")
 
 
 def versions_visible(principal: Principal) -> QuerySet[ModelVersion]:
-    """The versions of the models that a principal may read."""
+    """The versions of the models that a principal may read.
+
+    All but those of other models: said so, a database goes through the versions in their order and
+    stops when it has enough, where it would begin with the models and sort all that they have.
+    """
     models = models_visible(principal).order_by().values("pk")
-    return ModelVersion.objects.filter(model__in=models).select_related("model__team")
+    others = RegisteredModel.everything.exclude(pk__in=models).order_by().values("pk")
+    return ModelVersion.objects.exclude(model__in=others).select_related("model__team")
 
 
 def model_get(principal: Principal, name: str, action: Action = Action.READ) -> RegisteredModel:

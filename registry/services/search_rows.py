@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from registry.models import Label, LabelSet, ModelVersion, VersionMetric
+from registry.models import Label, LabelSet, ModelVersion, VersionMetric, VersionText
 from registry.searching import rows
 
 _AT_ONCE = 1000  # rows of one statement
@@ -16,6 +16,13 @@ def metrics_index(version: ModelVersion) -> None:
         made = [VersionMetric(version=version, name=name, value=found[name]) for name in found]
         # Some databases find more names equal (“é”, “e”) than Python does: they keep one.
         VersionMetric.objects.bulk_create(made, batch_size=_AT_ONCE, ignore_conflicts=True)
+
+
+def text_index(version: ModelVersion) -> None:
+    """Write down what words are looked for in."""
+    parts = (version.model.name, version.version, version.architecture, version.description)
+    text = rows.version_text(*parts)
+    VersionText.objects.update_or_create(version=version, defaults={"text": text})
 
 
 def labels_index(version: ModelVersion) -> None:

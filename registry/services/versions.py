@@ -20,7 +20,7 @@ from registry.semver import Semver
 from registry.services.lineage import PARENT, lineage_check, lineage_resolve
 from registry.services.locks import lock_model, lock_version
 from registry.services.samples import JudgedSample, samples_attach
-from registry.services.search_rows import labels_index, metrics_index
+from registry.services.search_rows import labels_index, metrics_index, text_index
 from registry.services.taken import version_taken
 from registry.services.trash import versions_remove, versions_trash
 from registry.services.variants import sparsity_apply, variant_check
@@ -60,6 +60,7 @@ def version_create(
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
         _insert_files(version, publication.files)
+        text_index(version)
         metrics_index(version)
         labels_index(version)
         if publication.samples:
@@ -91,6 +92,8 @@ def version_update(
         version.save(update_fields=[*changes, "updated_at"])
         if "metrics" in changes:
             metrics_index(version)
+        if "description" in changes:
+            text_index(version)
         if version.sparsity != before.sparsity:
             sparsity_apply(version)
         if version.pinned_variant != before.pinned_variant:
