@@ -1,8 +1,11 @@
 """Where Django looks for a site's pages: importing them adds them to the console."""
 
 from ops.console import (
+    alias_pages,
+    approval_pages,
     audit_list,
     compare_page,
+    garbage_page,
     key_pages,
     model_page,
     publish_page,
@@ -17,8 +20,11 @@ from ops.console import (
 )
 
 __all__ = [
+    "alias_pages",
+    "approval_pages",
     "audit_list",
     "compare_page",
+    "garbage_page",
     "key_pages",
     "model_page",
     "publish_page",

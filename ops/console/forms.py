@@ -20,7 +20,14 @@ from unfold.widgets import (
 )
 
 from aihub.fields import JSON_MAX, ObjectField
-from registry.api.fields import ALIAS, NAME, PoolField, ServingField
+from registry.api.fields import (
+    ALIAS,
+    NAME,
+    CardField,
+    PoolField,
+    ProtectedAliasesField,
+    ServingField,
+)
 from registry.models import Membership, RegisteredModel, Team
 from registry.models.registered import Precision, Task
 from registry.models.versions import ModelVersion
@@ -82,6 +89,12 @@ class ModelForm(forms.ModelForm):
 
     tags = WordsField(label=_("Tags"), help_text=_("Separated by commas or spaces."))
 
+    protected_aliases = WordsField(
+        label=_("Protected aliases"),
+        max_words=50,
+        help_text=_("Such as “production”: moving one needs the approval of another owner."),
+    )
+
     serving = ServingFormField(
         label=_("Serving (JSON)"),
         required=False,
@@ -96,7 +109,8 @@ class ModelForm(forms.ModelForm):
     class Meta:
         model = RegisteredModel
         fields = (
-            *("description", "tags", "task", "precision", "pool", "serving", "shared", "card"),
+            *("description", "tags", "task", "precision", "pool", "serving", "shared"),
+            *("protected_aliases", "card"),
         )
         widgets = {
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 3, "maxlength": 10_000}),
@@ -110,8 +124,12 @@ class ModelForm(forms.ModelForm):
             "card": _("What it was trained on, what it is good for and what it is not."),
         }
 
-    def __init__(self, *args: Any, precisions: Mapping[Precision, Promise], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, precisions: Mapping[Precision, Promise], manages: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["protected_aliases"].disabled = not manages
+        self.initial["protected_aliases"] = ", ".join(self.instance.protected_aliases)
         lines = ((choice.label, text) for choice, text in precisions.items())
         self.fields["precision"].help_text = format_html_join("", "<div><b>{}</b>: {}</div>", lines)
         self.initial["serving"] = Serving.parse(self.instance.serving).as_json()
@@ -120,28 +138,64 @@ class ModelForm(forms.ModelForm):
         versions = ModelVersion.everything.filter(model=self.instance)
         self.fields["task"].disabled = versions.exists()  # they were checked for it
 
+    def clean_card(self) -> str:
+        return str(_checked(CardField(), self.cleaned_data["card"]))
+
+    def clean_protected_aliases(self) -> list[str]:
+        if self.fields["protected_aliases"].disabled:
+            return list(self.instance.protected_aliases)
+        names = self.cleaned_data["protected_aliases"]
+        checked: list[str] = _checked(ProtectedAliasesField(), names)
+        return checked
+
     def clean_pool(self) -> str:
         pool: str = self.cleaned_data["pool"]
         return pool and str(_checked(PoolField(), pool))
 
 
+def _object(label: Any, help_text: Any) -> ObjectFormField:
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 5, "class": "hub-mono"})
+    return ObjectFormField(
+        label=label, required=False, max_length=JSON_MAX, widget=widget, help_text=help_text
+    )
+
+
 class VersionForm(forms.ModelForm):
     """What may change of a version: never its files."""
 
-    metrics = ObjectFormField(
-        label=_("Metrics"),
+    metrics = _object(_("Metrics"), _("A JSON object, for example {“top1”: 0.771}."))
+    parameters = _object(
+        _("Training parameters"), _("A JSON object, for example {“lr”: 0.001, “epochs”: 90}.")
+    )
+    source = _object(
+        _("Source"), _("A JSON object with “repository”, “commit”, “dataset”, “run” and others.")
+    )
+    parent = forms.CharField(
+        label=_("Parent version"),
         required=False,
-        max_length=JSON_MAX,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "class": "hub-mono"}),
-        help_text=_("A JSON object, for example {“top1”: 0.771}."),
+        max_length=200,
+        widget=_text(),
+        help_text=_("A version of this model, or “model/version” of another."),
     )
 
     class Meta:
         model = ModelVersion
-        fields = ("description", "metrics")
+        fields = ("description", "metrics", "parameters", "source", "parent", "card")
         widgets = {
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 4, "maxlength": 10_000}),
+            "card": UnfoldAdminTextareaWidget(attrs={"rows": 14, "maxlength": 100_000}),
         }
+        help_texts = {"card": _("Markdown: what it is good for and what it is not.")}
+
+    def __init__(self, *args: Any, parent: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["parent"] = parent
+
+    def clean_card(self) -> str:
+        return str(_checked(CardField(), self.cleaned_data["card"]))
+
+    def _post_clean(self) -> None:
+        """Nothing is written to the instance: services do that, and tell the audit trail."""
 
 
 class AliasForm(forms.Form):
@@ -154,6 +208,7 @@ class AliasForm(forms.Form):
     )
     version = forms.CharField(label=_("Version"), max_length=80)
     comment = forms.CharField(label=_("Comment"), required=False, max_length=2_000)
+    allow_incompatible = forms.BooleanField(required=False)
 
 
 class KeyForm(forms.Form):

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from aihub.access import Principal
 from registry import selectors
@@ -14,7 +14,7 @@ SOURCE = {
     "repository": _("Repository"),
     "commit": _("Commit"),
     "dataset": _("Data set"),
-    "run": _("Run"),
+    "run": pgettext_lazy("of training", "Run"),
 }
 
 

@@ -5,6 +5,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from registry.models import Approval
 from registry.models.versions import State
 
 _TONES = {
@@ -13,12 +14,18 @@ _TONES = {
     State.PROCESSING: "busy",
     State.UPLOADING: "busy",
 }
+_DECISIONS = {"pending": "busy", "approved": "good", "rejected": "bad", "cancelled": "plain"}
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def state_badge(state: str) -> SafeString:
     """A version's state as a coloured badge."""
     return badge(State(state).label, _TONES[State(state)])
+
+
+def approval_badge(state: str) -> SafeString:
+    """An approval's state as a coloured badge."""
+    return badge(Approval.States(state).label, _DECISIONS[state])
 
 
 def badge(text: object, tone: str = "plain") -> SafeString:
@@ -77,6 +84,14 @@ def rate(number: float | None) -> str:
 def difference(number: float | None) -> str:
     """A small number with two digits: 0.0021, 1.2e-05."""
     return "–" if number is None else f"{number:.2g}"
+
+
+def signed(number: float | None) -> str:
+    """How much more or less: +0.0123, −4; nothing where there is no number."""
+    if number is None:
+        return ""
+    sign = "+" if number > 0 else "−" if number < 0 else ""
+    return f"{sign}{abs(number):.4g}"
 
 
 def rounded(value: object) -> object:

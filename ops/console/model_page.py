@@ -9,16 +9,16 @@ from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aihub.access import Action
+from ops.console.aliases import pending_of, ready_versions
 from ops.console.caller import principal_of
-from ops.console.forms import AliasForm, ModelForm
+from ops.console.forms import ModelForm
 from ops.console.pages import Crumb, page, rights, show, to_trash, told
 from ops.console.serving_words import facts_of
 from registry import selectors
 from registry.cards import card_html
-from registry.models import Alias, Approval, ModelVersion, RegisteredModel
+from registry.models import ModelVersion, RegisteredModel
 from registry.models.registered import Precision
-from registry.models.versions import State
-from registry.services.aliases import alias_delete, alias_set
+from registry.selectors.promotion import aliases_of
 from registry.services.models import model_delete, model_update
 from registry.services.samples import sample_remove
 from registry.serving import Serving
@@ -57,13 +57,14 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
         versions=versions,
         version_count=model.versions.count(),
         all_versions=f"name={model.name}",
-        aliases=model.aliases.select_related("version"),
+        aliases=aliases_of(model),
+        requests=pending_of(model),
         samples=model.samples.select_related("blob"),
         precision_means=PRECISIONS[Precision(model.precision)],
         serving=facts_of(Serving.parse(model.serving)),
         card=mark_safe(card_html(model.card)),  # noqa: S308 - sanitised
         texts=_texts(),
-        ready=[version for version in versions if version.state == State.READY],
+        ready=ready_versions(model),
         hub_url=request.build_absolute_uri("/").rstrip("/"),
         **rights(principal_of(request), model),
     )
@@ -73,7 +74,8 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def model_edit(request: HttpRequest, name: str) -> HttpResponse:
     model = selectors.model_get(principal_of(request), name, Action.PUBLISH)
-    form = ModelForm(request.POST or None, instance=model, precisions=PRECISIONS)
+    manages = principal_of(request).may(Action.MANAGE, model)
+    form = ModelForm(request.POST or None, instance=model, precisions=PRECISIONS, manages=manages)
     if form.is_valid():
         changes = {field: form.cleaned_data[field] for field in form.changed_data}
         if changes:
@@ -115,42 +117,6 @@ def sample_delete(request: HttpRequest, name: str, file: str) -> HttpResponse:
     with told(request, gettext("“%(file)s” was removed.") % {"file": file}):
         sample_remove(selectors.sample_get(model, file), principal=principal)
     return redirect("admin:model", model.name)
-
-
-@page("models/<str:name>/aliases/", "alias_set")
-@require_POST
-def alias_move(request: HttpRequest, name: str) -> HttpResponse:
-    principal = principal_of(request)
-    model = selectors.model_get(principal, name, Action.PUBLISH)
-    form = AliasForm(request.POST)
-    if not form.is_valid():
-        for error in form.errors.values():
-            messages.error(request, " ".join(map(str, error)))
-        return redirect("admin:model", model.name)
-    data = form.cleaned_data
-    with told(request):
-        version = selectors.version_of(model, data.pop("version"))
-        moved = alias_set(principal=principal, model=model, version=version, **data)
-        messages.success(
-            request, _moved(moved) % {"alias": data["name"], "version": version.version}
-        )
-    return redirect("admin:model", model.name)
-
-
-@page("models/<str:name>/aliases/<str:alias>/remove/", "alias_remove")
-@require_POST
-def alias_remove(request: HttpRequest, name: str, alias: str) -> HttpResponse:
-    principal = principal_of(request)
-    model = selectors.model_get(principal, name, Action.PUBLISH)
-    with told(request, gettext("The alias “%(alias)s” was removed.") % {"alias": alias}):
-        alias_delete(selectors.alias_get(model, alias), principal=principal)
-    return redirect("admin:model", model.name)
-
-
-def _moved(moved: Alias | Approval) -> str:
-    if isinstance(moved, Approval):
-        return gettext("“%(alias)s” is protected: moving it to %(version)s awaits approval.")
-    return gettext("“%(alias)s” points at %(version)s now.")
 
 
 def _texts() -> dict[str, str]:

@@ -75,6 +75,10 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _item(_("Versions"), "layers", _page("registry_modelversion_changelist")),
                     _item(_("Publish"), "cloud_upload", _page("publish"), "may_publish"),
+                    {
+                        **_item(_("Approvals"), "approval", _page("approvals")),
+                        "badge": "ops.console.approval_pages.pending_count",
+                    },
                     _item(_("Serving"), "monitor_heart", _page("serving"), "manages"),
                     _item(_("Trash"), "delete", _page("trash"), "may_delete"),
                 ],

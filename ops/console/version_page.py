@@ -14,6 +14,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aihub.access import Action
+from aihub.problems import Problem
 from ops.console.caller import principal_of
 from ops.console.findings import findings_counted, findings_shown
 from ops.console.forms import VersionForm
@@ -82,15 +83,26 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
 def version_edit(request: HttpRequest, name: str, version: str) -> HttpResponse:
     principal = principal_of(request)
     found = selectors.version_get(principal, name, version, Action.PUBLISH)
-    form = VersionForm(request.POST or None, instance=found)
-    if form.is_valid():
-        changes = {field: form.cleaned_data[field] for field in form.changed_data}
-        if changes:
-            version_update(found, principal=principal, changes=changes)
-            messages.success(request, gettext("Saved."))
+    parent = selectors.parent_of(found, principal) or ""
+    form = VersionForm(request.POST or None, instance=found, parent=parent)
+    if form.is_valid() and _change(request, found, form):
         return redirect("admin:version", found.model.name, found.version)
     crumbs = [*_crumbs(found), (_("Edit"), request.path)]
     return show(request, "console/form.html", crumbs, form=form, back=crumbs[-2][1])
+
+
+def _change(request: HttpRequest, found: ModelVersion, form: VersionForm) -> bool:
+    """Save what was changed; what the service refuses is told in the form."""
+    changes = {field: form.cleaned_data[field] for field in form.changed_data}
+    try:
+        if changes:
+            version_update(found, principal=principal_of(request), changes=changes)
+            messages.success(request, gettext("Saved."))
+    except Problem as problem:
+        fields = {error["field"] for error in problem.errors} & form.fields.keys()
+        form.add_error(next(iter(fields), None), problem.detail(gettext))
+        return False
+    return True
 
 
 @page("models/<str:name>/versions/<str:version>/pin/", "variant_pin")

@@ -5,6 +5,7 @@ from django import template
 from ops.console import looks
 
 register = template.Library()
+register.filter("approval_badge", looks.approval_badge)
 register.filter("state_badge", looks.state_badge)
 register.filter("file_size", looks.size)
 register.filter("short_count", looks.count)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from aihub.events import SYSTEM
 from ops.keys import key_create
-from registry.models import Blob, Sample, Team
+from registry.models import Approval, Blob, Sample, Team
 from registry.services.aliases import alias_set
 from registry.services.versions import version_delete
 from tests.cast import CAST, enter, enter_admin
@@ -50,6 +50,7 @@ MODEL, VERSION = "/models/digits/", "/models/digits/versions/1.0.0/"
 EDITED = {"task": "tensor", "precision": "exact"}
 ALIAS = {"name": "staging", "version": "1.0.0"}
 SEARCH = {"page": "models", "name": "mine", "query": "q=digits"}
+DECISION = {"decision": "approve"}  # who may not is told so on the next page
 MEMBER = {"username": "viewer", "role": "developer"}
 PAGES = [
     Page("/", EVERYBODY),
@@ -73,7 +74,15 @@ PAGES = [
     Page(f"{VERSION}edit/", PUBLISHERS),
     Page(f"{VERSION}delete/", OWNERS),
     Page(f"{VERSION}delete/", OWNERS, method="post", status=302),
-    Page(f"{MODEL}compare/", OF_ALPHA, status=302),
+    Page(f"{MODEL}compare/?version=1.0.0&version=1.1.0", OF_ALPHA, status=302),
+    Page(f"{VERSION}compare/?with=1.1.0", OF_ALPHA),
+    Page(f"{MODEL}aliases/production/", OF_ALPHA),
+    Page(f"{MODEL}aliases/production/rollback/", PUBLISHERS, method="post", status=302),
+    Page("/approvals/", EVERYBODY),
+    Page("/approvals/{approval}/", OF_ALPHA),
+    Page("/approvals/{approval}/decide/", OF_ALPHA, method="post", status=302, data=DECISION),
+    Page("/trash/garbage/", ADMIN, alpha=403, other=403),
+    Page("/trash/garbage/", ADMIN, alpha=403, other=403, method="post"),
     Page("/trash/", MANAGERS, other=403),
     Page("/trash/version-{trashed}/restore/", OWNERS, method="post", status=302),
     Page("/trash/version-{trashed}/purge/", OWNERS),
@@ -109,9 +118,17 @@ def places(alpha: Team) -> dict[str, object]:
     blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
     Sample.objects.create(model=model, name="cat.png", blob=blob, items=1)
     key, _ = key_create(principal=SYSTEM, team=alpha, name="shop", actions=["predict"])
+    publish(model, "1.1.0")
+    approval = Approval.objects.create(model=model, alias="live", version=version)
     trashed = publish(model, "0.9.0")
     version_delete(trashed, principal=SYSTEM)
-    return {"trashed": trashed.pk, "prefix": key.prefix, "pk": people["viewer"].pk, **people}
+    return {
+        "approval": approval.pk,
+        "trashed": trashed.pk,
+        "prefix": key.prefix,
+        "pk": people["viewer"].pk,
+        **people,
+    }
 
 
 @pytest.mark.parametrize("person", PEOPLE)
