@@ -30,6 +30,7 @@ from registry.api.serializers import (
 from registry.api.streaming import StagingUploadHandler
 from registry.models import ModelVersion, RegisteredModel, VersionFile
 from registry.searching.conditions import versions_where
+from registry.services.integrity import blob_open
 from registry.services.models import denied, model_ensure
 from registry.services.samples import samples_judge
 from registry.services.taken import in_trash, model_taken
@@ -41,7 +42,7 @@ from registry.services.versions import (
     version_delete,
     version_update,
 )
-from registry.storage import BlobRef, blob_reader
+from registry.storage import BlobRef
 
 
 class VersionListView(generics.ListAPIView[ModelVersion]):
@@ -168,7 +169,7 @@ def _attachment(name: str, ref: BlobRef) -> StreamingHttpResponse:
         "ETag": f'"{ref.sha256}"',
     }
     return StreamingHttpResponse(
-        blob_reader(ref), content_type="application/octet-stream", headers=headers
+        blob_open(ref), content_type="application/octet-stream", headers=headers
     )
 
 

@@ -12,13 +12,17 @@ from django.utils import timezone
 
 from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM, Event, emit
-from registry.models import Blob, ModelVersion
+from registry.models import Blob, ModelVersion, Variant
 from registry.models.revision import revision_bump
+from registry.models.versions import State
+from registry.services.variants import optimisation_renew
 from registry.storage import (
     CHANGED,
     MISSING,
     BlobRef,
+    Reading,
     StorageDamaged,
+    blob_reader,
     blob_storage,
     hash_content,
     local_blob,
@@ -39,15 +43,28 @@ def blob_local(ref: BlobRef) -> Path:
         raise
 
 
+def blob_open(ref: BlobRef) -> Reading:
+    """As `blob_reader`; content found missing is told of before `StorageDamaged` goes on."""
+    try:
+        return blob_reader(ref)
+    except StorageDamaged as damage:
+        _tell_if_possible(ref, str(damage))
+        raise
+
+
 @retry_deadlocks
 def blob_damaged(ref: BlobRef, reason: str) -> bool:
-    """Mark content as damaged and tell of each version that has it; False where it was told."""
+    """Mark content as damaged and tell of each version that has it; False where it was told.
+
+    A variant's file is made again.
+    """
     with transaction.atomic():
         whole = Blob.objects.filter(sha256=ref.sha256, damaged_at=None)
         if not whole.update(damaged_at=timezone.now()):
             return False
         for version in versions_with(ref):
             _tell(version, reason, ref)
+        _make_again(Variant.objects.filter(blob__sha256=ref.sha256))
         revision_bump()
     logger.error("content %s is damaged: %s", ref.key, reason)
     return True
@@ -97,6 +114,15 @@ def versions_with(ref: BlobRef) -> QuerySet[ModelVersion]:
     mine = Q(files__blob__sha256=ref.sha256) | Q(converted__blob__sha256=ref.sha256)
     found = ModelVersion.everything.filter(mine | Q(variants__blob__sha256=ref.sha256))
     return found.select_related("model").order_by("pk").distinct()
+
+
+def _make_again(variants: QuerySet[Variant]) -> None:
+    """Forget variants and have them compiled once more, where their versions are live."""
+    versions = list(ModelVersion.objects.filter(pk__in=variants.values("version_id")))
+    variants.delete()
+    for version in versions:
+        if version.state == State.READY:
+            optimisation_renew(version, as_new=False)
 
 
 def _wrong_with(ref: BlobRef, progress: Callable[[int], None]) -> str:

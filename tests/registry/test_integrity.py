@@ -25,8 +25,10 @@ from registry import manifests
 from registry.models import Blob, Job, ModelVersion, Team, VersionFile
 from registry.processing import builtin, jobs, pipeline, verifying, worker
 from registry.processing.steps import Context
-from registry.services import integrity
+from registry.services import housekeeping, integrity
+from registry.services.blobs import blob_of_upload
 from registry.services.integrity import blob_local, blob_verify
+from registry.services.variants import optimisation_request
 from registry.storage import (
     BlobRef,
     LocalBlobStorage,
@@ -35,7 +37,15 @@ from registry.storage import (
     blob_storage,
     hash_content,
 )
-from tests.registry.making import claimed, make_model, publish, use_steps
+from tests.registry.making import (
+    claimed,
+    compiling_on,
+    make_model,
+    make_variant,
+    publish,
+    staged,
+    use_steps,
+)
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/models/digits/versions/1.0.0/"
@@ -220,6 +230,45 @@ def test_publishing_the_same_file_again_mends_it(
     builtin.checksum(Context(publish(version.model, "2.0.0", content)))
     assert blob_verify(blob) == ""
     assert told() == ["version.damaged", "version.mended", "version.mended"]
+
+
+def test_a_download_of_what_is_missing_tells(
+    version: ModelVersion, blob: Blob, viewer: User, client_of: Clients
+) -> None:
+    spoil(blob.ref)
+    assert client_of(viewer).get(f"{PATH}download/").status_code == 503
+    assert told() == ["version.damaged"]
+
+
+def test_a_variants_file_is_made_again(version: ModelVersion) -> None:
+    derived = blob_of_upload(staged(uuid4().bytes), "derived")
+    spoil(derived.ref)
+    with compiling_on("cpu-a"):
+        optimisation_request(version.pk, "cpu-a")
+        Job.objects.update(state=Job.States.SUCCEEDED)
+        make_variant(version, "torch-fp32", reference=True)
+        make_variant(version, "openvino-bf16", blob=derived)
+        assert blob_verify(derived)
+    assert [variant.name for variant in version.variants.all()] == ["torch-fp32"]
+    assert Job.objects.get(kind="optimise:cpu-a").state == Job.States.QUEUED
+    assert told() == ["version.damaged"]
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    def failing() -> None:
+        raise StorageUnavailable
+
+    def other() -> None:
+        done.append("other")
+
+    monkeypatch.setattr(housekeeping, "CHORES", (failing, other))
+    monkeypatch.setattr(housekeeping, "close_old_connections", lambda: None)
+    housekeeping.sweep()
+    assert done == ["other"]
 
 
 def test_a_file_is_read_through_once(
