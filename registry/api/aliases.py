@@ -15,9 +15,9 @@ from registry.api.approvals import represent
 from registry.api.fields import ALIAS
 from registry.api.moments import moment_of
 from registry.api.promotion import (
+    HISTORY,
     ApprovalOutput,
     CommentInput,
-    HistoryOutput,
     MoveOutput,
     PlaceOutput,
 )
@@ -76,7 +76,7 @@ class AliasHistoryView(APIView):
             OpenApiParameter("page", int),
             OpenApiParameter("page_size", int),
         ],
-        responses=HistoryOutput,
+        responses=HISTORY,
     )
     def get(self, request: Request, name: str, alias: str) -> Response:
         model = selectors.model_get(caller(request), name)

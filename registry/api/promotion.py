@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
 from aihub.access import Principal
@@ -66,13 +66,18 @@ class PlaceOutput(serializers.ModelSerializer[AliasMove]):
         fields = ("alias", "version", "since", "by", "comment")
 
 
-class HistoryOutput(serializers.Serializer[Any]):
-    """A page of moves; with `at`, one place: its `alias`, `version`, `since`, `by`, `comment`."""
+class MovesOutput(serializers.Serializer[Any]):
+    """A page of moves."""
 
     count = serializers.IntegerField()
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
     results = MoveOutput(many=True)
+
+
+HISTORY = PolymorphicProxySerializer(
+    "AliasHistory", [MovesOutput, PlaceOutput], resource_type_field_name=None
+)
 
 
 class ApprovalSummary(serializers.ModelSerializer[Approval]):

@@ -104,6 +104,9 @@ def test_what_succeeds_is_described_too(hub: Hub, models: tuple[str, str]) -> No
         "/models/{name}/samples/": f"/models/{images}/samples/",
         "/models/{name}/samples/{file}/": f"/models/{images}/samples/rows.jsonl/",
         "/models/{name}/aliases/{alias}/": f"/models/{images}/aliases/production/",
+        "/models/{name}/aliases/": f"/models/{images}/aliases/",
+        "/models/{name}/aliases/{alias}/history/": f"/models/{images}/aliases/production/history/",
+        "/approvals/": "/approvals/",
         "/audit/": "/audit/",
         "/api-keys/": "/api-keys/",
     }
