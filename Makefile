@@ -23,7 +23,7 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
-test: $(VENV)/.production $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
+test: $(VENV)/.production $(VENV)/.dvc $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-services
 
@@ -93,6 +93,13 @@ $(VENV)/.dev: $(VENV)/.embedded requirements-dev.txt
 $(VENV)/.production: $(VENV)/.dev requirements.txt | packages
 	@echo "Installing the whole production set into $(VENV)"
 	@$(PIP) -r requirements.txt
+	@touch $@
+
+# In an environment of its own: dvc wants other versions of what the hub uses too.
+$(VENV)/.dvc: requirements-dvc.txt | $(BIN)/python
+	@echo "Installing dvc, which the tests use, into $(VENV)/dvc"
+	@$(BIN)/python -m venv $(VENV)/dvc
+	@$(VENV)/dvc/bin/python -m pip install --disable-pip-version-check -r requirements-dvc.txt
 	@touch $@
 
 packages:

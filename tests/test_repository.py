@@ -3,7 +3,7 @@
 import re
 import subprocess
 from dataclasses import fields
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import polib
@@ -77,6 +77,16 @@ def test_the_pins_are_what_these_tests_ran_with(file: str) -> None:
         name: str(requirement.specifier).removeprefix("==")
         for name, requirement in _requirements(file).items()
     }
+
+
+def test_dvc_is_pinned_as_these_tests_ran_with_it() -> None:
+    (libraries,) = (BASE_DIR / ".venv" / "dvc" / "lib").glob("python*/site-packages")
+    wanted = _requirements("requirements-dvc.txt")
+    found = {
+        canonicalize_name(one.name): f"=={one.version}"
+        for one in distributions(path=[str(libraries)])
+    }
+    assert {name: str(one.specifier) for name, one in wanted.items()}.items() <= found.items()
 
 
 def test_production_pins_everything_that_it_brings() -> None:

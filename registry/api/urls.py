@@ -5,6 +5,7 @@ from django.urls import path
 from registry.api import promotion_urls
 from registry.api.all_versions import AllVersionsView
 from registry.api.comparing import CompareView
+from registry.api.dvc import DvcView
 from registry.api.garbage import GarbageView
 from registry.api.manifests import ManifestView
 from registry.api.models import ModelListView, ModelView
@@ -27,6 +28,7 @@ urlpatterns = [
     path("models/<str:name>/versions/<str:version>/", VersionView.as_view()),
     path("models/<str:name>/versions/<str:version>/compare/", CompareView.as_view()),
     path("models/<str:name>/versions/<str:version>/download/", VersionDownloadView.as_view()),
+    path("models/<str:name>/versions/<str:version>/dvc/", DvcView.as_view()),
     path("models/<str:name>/versions/<str:version>/manifest/", ManifestView.as_view()),
     path("models/<str:name>/versions/<str:version>/optimise/", VersionOptimiseView.as_view()),
     *promotion_urls.urlpatterns,

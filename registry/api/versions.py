@@ -15,11 +15,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aihub.access import Action, Principal
-from aihub.api import caller, validated
+from aihub.api import JSONParser, caller, validated
 from aihub.problems import N_, Problem
 from registry import selectors
 from registry.api.fields import NAME
 from registry.api.listing import KeyedPagination
+from registry.api.pointed import PointedVersion
 from registry.api.searching import Search
 from registry.api.serializers import (
     VersionChanges,
@@ -28,11 +29,12 @@ from registry.api.serializers import (
     VersionSummary,
 )
 from registry.api.streaming import StagingUploadHandler
-from registry.models import ModelVersion, RegisteredModel, VersionFile
+from registry.models import ModelVersion, RegisteredModel, Upload, VersionFile
 from registry.searching.conditions import versions_where
 from registry.services.integrity import blob_open
 from registry.services.models import denied, model_ensure
-from registry.services.samples import samples_judge
+from registry.services.pointers import content_pointed
+from registry.services.samples import JudgedSample, samples_judge
 from registry.services.taken import in_trash, model_taken
 from registry.services.uploads import uploads_peek
 from registry.services.variants import variants_renew
@@ -49,7 +51,7 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
     """Versions of a model, the newest semantic version first; publish one."""
 
     serializer_class = VersionSummary
-    parser_classes = (MultiPartParser,)
+    parser_classes = (MultiPartParser, JSONParser)
     filter_backends = (Search,)
     search_where = staticmethod(versions_where)
     pagination_class = KeyedPagination
@@ -62,10 +64,15 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
     def rows_of(self, keys: Sequence[int]) -> QuerySet[ModelVersion]:
         return selectors.versions_listed(ModelVersion.objects.filter(pk__in=keys))
 
-    @extend_schema(request={"multipart/form-data": VersionInput}, responses={202: VersionOutput})
+    @extend_schema(
+        request={"multipart/form-data": VersionInput, "application/json": PointedVersion},
+        responses={202: VersionOutput},
+    )
     def post(self, request: Request, name: str) -> Response:
         principal = caller(request)
         _check_may_publish(principal, name)
+        if request.content_type.partition(";")[0].strip() == JSONParser.media_type:
+            return Response(_represent(_publish_pointed(request, name, principal), principal), 202)
         handler = StagingUploadHandler(request._request, created_by=principal.name)
         request._request.upload_handlers = [handler]
         try:
@@ -139,6 +146,23 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
     data = validated(VersionInput, request.data)
     files, sample_files = data.pop("file"), data.pop("samples", [])
     uploads_peek([file.staging for file in files])
+    samples = samples_judge([file.upload for file in sample_files])
+    return _create(principal, name, data, [file.upload for file in files], samples)
+
+
+def _publish_pointed(request: Request, name: str, principal: Principal) -> ModelVersion:
+    data = validated(PointedVersion, request.data)
+    with content_pointed(principal=principal, text=data.pop("dvc")) as uploads:
+        return _create(principal, name, data, uploads)
+
+
+def _create(
+    principal: Principal,
+    name: str,
+    data: dict[str, Any],
+    uploads: Sequence[Upload],
+    samples: Sequence[JudgedSample] = (),
+) -> ModelVersion:
     team_name = data.pop("team", None)
     model = model_ensure(
         principal=principal,
@@ -150,8 +174,8 @@ def _publish(request: Request, name: str, principal: Principal) -> ModelVersion:
         raise denied(Action.PUBLISH, model.team)
     publication = Publication(
         version=data.pop("version"),
-        files=[file.upload for file in files],
-        samples=samples_judge([file.upload for file in sample_files]),
+        files=uploads,
+        samples=samples,
         fields=data,
     )
     return version_create(principal=principal, model=model, publication=publication)

@@ -22,6 +22,7 @@ from registry.processing import builtin, jobs, steps
 from registry.processing.jobs import Lease, LeaseLost
 from registry.refusals import N_, Refused
 from registry.services.aliases import alias_set
+from registry.services.directories import directory_ensure
 from registry.services.integrity import blob_local
 from registry.services.sealing import version_seal
 from registry.services.search_rows import labels_index
@@ -144,6 +145,7 @@ def _save(version: ModelVersion, lease: Lease, **changes: Any) -> None:
 
 
 def _accept(version: ModelVersion, lease: Lease) -> None:
+    directory_ensure(version)
     with transaction.atomic():
         _save(version, lease, state=State.READY, ready_at=timezone.now())
         version_seal(version.pk)

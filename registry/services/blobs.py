@@ -1,7 +1,7 @@
 """Content becomes a blob: hashed, kept once under its sum, with a row."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
@@ -19,19 +19,36 @@ def blob_of_upload(
 ) -> Blob:
     """The blob of what was uploaded; the upload itself stays, for its owner to discard.
 
-    `progress` is told the bytes hashed so far. Refused where the content has the MD5 sum of
-    another; `name` is what the reason calls it.
+    `progress` is told the bytes hashed so far. Refused where the content is not what was declared,
+    or has the MD5 sum of another; `name` is what the reason calls it.
     """
     storage = blob_storage()
-    ref = BlobRef(*hash_content(storage.reader(upload.key), progress))
+    ref = _hashed(upload, name, progress)
+    _check_declared(upload, ref, name)
     blob = blob_hold(upload, ref)
     if blob is None:
         raise Refused(
             N_("%(file)s has the MD5 sum of another file but not its content."), file=name
         )
-    if blob.damaged_at or not storage.has(ref.key, ref.size):
+    if upload.key != ref.key and (blob.damaged_at or not storage.has(ref.key, ref.size)):
         storage.adopt(upload.key, ref.key)
     return blob
+
+
+def _hashed(upload: Upload, name: str, progress: Callable[[int], None]) -> BlobRef:
+    try:
+        reading = blob_storage().reader(upload.key)
+    except FileNotFoundError:
+        raise Refused(N_("The content of %(file)s was lost."), file=name) from None
+    with closing(reading):
+        return BlobRef(*hash_content(reading, progress))
+
+
+def _check_declared(upload: Upload, ref: BlobRef, name: str) -> None:
+    """Refuse content that is not what its sender said of it."""
+    declared = (upload.sha256 or ref.sha256, upload.md5 or ref.md5)
+    if declared != (ref.sha256, ref.md5):
+        raise Refused(N_("The content of %(file)s does not have the declared sum."), file=name)
 
 
 @retry_deadlocks

@@ -93,9 +93,13 @@ def _peek(staging: Staging, *, is_main: bool) -> None:
 
 
 def upload_discard(upload: Upload) -> None:
-    """Remove a staged file; where storage is away the sweep does it later."""
+    """Remove a staged file; where storage is away the sweep does it later.
+
+    What was in the store already stays: it is not the upload's own.
+    """
     try:
-        blob_storage().discard(upload.key)
+        if not upload.location:
+            blob_storage().discard(upload.key)
     except StorageUnavailable:
         logger.warning("%s stays until it expires", upload.key)
         return
