@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -31,6 +31,7 @@ from registry.storage import (
 TELL_AGAIN = 3600.0  # seconds until one process tells the same of a version's record again
 
 logger = logging.getLogger(__name__)
+_AWAY = (DatabaseError, InterfaceError)
 _told: dict[tuple[int, str], float] = {}
 
 
@@ -105,7 +106,7 @@ def record_damaged(version: ModelVersion, reason: str) -> None:
     try:
         with transaction.atomic():
             _tell(version, reason)
-    except DatabaseError:
+    except _AWAY:
         logger.warning("it cannot be written down that %s is damaged", version, exc_info=True)
 
 
@@ -141,8 +142,10 @@ def _tell(version: ModelVersion, reason: str, ref: BlobRef | None = None) -> Non
 
 
 def _tell_if_possible(ref: BlobRef, reason: str) -> None:
-    """A replica serves on without its database."""
+    """A replica serves on without its database; its threads keep no connection that died."""
+    if not connection.in_atomic_block:
+        close_old_connections()
     try:
         blob_damaged(ref, reason)
-    except DatabaseError:
+    except _AWAY:
         logger.exception("content %s is damaged (%s), and it cannot be written down", ref, reason)

@@ -412,3 +412,26 @@ def test_rows_of_another_processor_choose_nothing_here(
     optimise(claimed())
     Variant.objects.update(cpu="another")
     assert routes_load().models["digits"].resolve(version="1.0.0").variant is None
+
+
+def test_a_damaged_file_is_waited_for(version: ModelVersion) -> None:
+    """It is told, and the job looks again later; the version stays as it is."""
+    ref = version.files.select_related("blob").get().blob.ref  # type: ignore[union-attr]
+    content = b"".join(blob_storage().reader(ref.key))
+    blob_storage().discard(ref.key)
+    (settings.HOME / "cache" / "blobs" / ref.sha256[:2] / ref.sha256).unlink(missing_ok=True)
+    optimise(claimed())
+    job = Job.objects.get(kind=KIND + CPU)
+    assert job.state == Job.States.QUEUED
+    assert job.not_before > timezone.now() + timedelta(minutes=9)
+    assert Blob.objects.get(sha256=ref.sha256).damaged_at
+    with closing(blob_storage().writer(ref.key)) as file:
+        file.write(content)
+    assert Variant.objects.count() == 0
+
+
+def test_a_changed_record_is_not_compiled(version: ModelVersion) -> None:
+    ModelVersion.objects.update(labels=["another"])
+    optimise(claimed())
+    assert Job.objects.get(kind=KIND + CPU).state == Job.States.QUEUED
+    assert Variant.objects.count() == 0

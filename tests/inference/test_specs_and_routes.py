@@ -14,7 +14,9 @@ from inference import specs
 from inference.loading import version_prepare
 from inference.routes import routes_load
 from inference.routing import Routes
+from ops.models import AuditEvent
 from registry.models import Alias, Blob, ModelVersion, RegisteredModel, Team, VersionFile
+from registry.services import integrity
 from registry.services.sealing import version_seal
 from registry.storage import BlobRef, blob_storage, hash_content
 from tests.inference.samples import linear_onnx
@@ -56,6 +58,21 @@ def test_the_database_is_right_about_an_id_that_is_used_again(version: ModelVers
     RegisteredModel.objects.update(name="Dogs")
     version_seal(version.pk)
     assert specs.spec_load(version.pk).model == "Dogs"
+
+
+def test_a_record_that_was_changed_is_not_loaded(
+    version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integrity, "_told", {})
+    spec = specs.spec_load(version.pk)
+    VersionFile.objects.update(path="other.onnx")
+    for _ in range(2):
+        with pytest.raises(Problem, match="files") as problem:
+            specs.spec_load(version.pk)
+        assert problem.value.status == 503
+    assert AuditEvent.objects.filter(action="version.damaged", subject="Cats/1.0.0-RC").count() == 1
+    monkeypatch.setattr(specs, "_read", away)
+    assert specs.spec_load(version.pk) == spec
 
 
 def test_a_spec_that_was_never_kept_comes_later(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
