@@ -38,7 +38,6 @@ API_PAGES = {
     "versions, page 1000": f"{API}/versions/?page={{deep}}",
     "versions by size": f"{API}/versions/?ordering=-size",
     "versions by size, page 1000": f"{API}/versions/?ordering=-size&page={{deep}}",
-    "versions by model": f"{API}/versions/?ordering=model__name_key",
     "versions of a team": f"{API}/versions/?team=team-02&state=ready",
     "versions, words": f"{API}/versions/?search=grain ship",
     "versions, a word of few": f"{API}/versions/?search=model-0444",

@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from aihub.access import Action
 from ops.console.caller import principal_of, teams_where
+from registry import selectors
 from registry.models.registered import Task
 from registry.models.versions import Format, State
 
@@ -29,8 +30,8 @@ class ModelTeamFilter(FieldFilter):
     lookup = "team__name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = model_admin.get_queryset(request).order_by(self.lookup)
-        return [(name, name) for name in names.values_list(self.lookup, flat=True).distinct()]
+        models = selectors.models_visible(principal_of(request)).order_by("team__name")
+        return [(name, name) for name in models.values_list("team__name", flat=True).distinct()]
 
 
 class VersionTeamFilter(ModelTeamFilter):

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from ops.console.caller import may_publish, principal_of
 from registry import selectors
-from registry.models import ModelVersion
+from registry.models import Alias, ModelVersion
 from registry.models.versions import State
 
 LATEST = 8
@@ -24,19 +24,16 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "ready_count": counts.get(State.READY, 0),
         "busy_count": counts.get(State.PROCESSING, 0) + counts.get(State.UPLOADING, 0),
         "rejected_count": counts.get(State.REJECTED, 0),
-        "latest": _light(versions).order_by("-created_at", "-pk")[:LATEST],
+        "latest": selectors.versions_newest(versions, LATEST),
         "example": _example(versions),
         "may_publish": may_publish(request),
         "hub_url": request.build_absolute_uri("/").rstrip("/"),
     }
 
 
-def _light(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
-    return versions.defer("labels", "report", "signature", "preprocessing", "source")
-
-
 def _example(versions: QuerySet[ModelVersion]) -> ModelVersion | None:
     """A version to call: what is in production, else the newest that is ready."""
-    ready = _light(versions.filter(state=State.READY))
-    production = ready.filter(aliases__name="production").order_by("-created_at").first()
-    return production or ready.order_by("-created_at").first()
+    ready = versions.filter(state=State.READY)
+    pointed_at = Alias.objects.filter(name="production").values("version_id")
+    production = selectors.versions_newest(ready.filter(pk__in=pointed_at), 1).first()
+    return production or selectors.versions_newest(ready, 1).first()

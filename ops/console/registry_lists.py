@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -111,18 +111,15 @@ class VersionList(PublishedList):
     empty_text = _("Publish the first one: drop its files, and the hub checks and serves it.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
-        visible = selectors.versions_visible(principal_of(request))
-        return visible.defer("labels", "report", "signature").annotate(
-            name_of_model=F("model__name")
-        )
+        return selectors.versions_visible(principal_of(request)).defer(*selectors.LARGE)
 
     @display(description=_("version"), ordering="sort_key")
     def show_version(self, version: Any) -> str:
-        return version_link(version.name_of_model, version.version)
+        return version_link(version.model.name, version.version)
 
     @display(description=_("model"), ordering="model__name_key")
     def show_model(self, version: Any) -> str:
-        return model_link(version.name_of_model)
+        return model_link(version.model.name)
 
     @display(description=_("state"), ordering="state")
     def show_state(self, version: ModelVersion) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy as _
 
+from aihub.paging import FoundPaginator, KeyedPaginator
 from aihub.problems import Problem
 from ops.console.lists import ListAdmin
 from ops.console.saved_searches import searches_shown
@@ -43,6 +45,10 @@ class SearchedList(ListAdmin):
         except Problem as problem:
             request.search_problem = problem.detail(gettext)  # type: ignore[attr-defined]
             return queryset.none(), False
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> KeyedPaginator:
+        searched = request.GET.get(SEARCH_VAR, "").strip()
+        return (FoundPaginator if searched else KeyedPaginator)(*args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         own = {**searches_shown(request, self.route), "search_examples": EXAMPLES}

@@ -45,7 +45,7 @@ class AllVersionsView(generics.ListAPIView[ModelVersion]):
     filter_backends = (DjangoFilterBackend, Search, Ordering)
     filterset_class = VersionFilter
     search_where = staticmethod(versions_where)
-    ordering_fields = ("created_at", "updated_at", "size", "sort_key", "model__name_key")
+    ordering_fields = ("created_at", "size")
     ordering = ("-pk",)
     pagination_class = KeyedPagination
     content_negotiation_class = OneFormat  # `?format=` is of versions, not of answers

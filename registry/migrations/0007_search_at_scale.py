@@ -78,7 +78,16 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="modelversion",
             index=models.Index(
-                fields=["deleted_at", "id", "model", "state", "format", "size"],
+                fields=[
+                    "deleted_at",
+                    "id",
+                    "model",
+                    "state",
+                    "format",
+                    "size",
+                    "created_by",
+                    "label_set",
+                ],
                 name="version_newest",
             ),
         ),

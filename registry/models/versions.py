@@ -160,7 +160,10 @@ class ModelVersion(Trashable):
             models.Index(fields=("model", "sort_key"), name="version_order"),
             # What a list over all models goes through, so that it reads no row that it skips.
             models.Index(
-                fields=("deleted_at", "id", "model", "state", "format", "size"),
+                fields=(
+                    *("deleted_at", "id", "model", "state", "format", "size"),
+                    *("created_by", "label_set"),
+                ),
                 name="version_newest",
             ),
             models.Index(fields=("deleted_at", "created_at", "model"), name="version_created"),

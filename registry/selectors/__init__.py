@@ -1,6 +1,7 @@
 """Reads: what a principal may see. Models and versions here, other nouns in modules of theirs."""
 
 from registry.selectors.catalogue import (
+    LARGE,
     alias_get,
     model_get,
     models_listed,
@@ -14,12 +15,14 @@ from registry.selectors.catalogue import (
     version_named,
     version_of,
     versions_listed,
+    versions_newest,
     versions_visible,
     with_details,
 )
 from registry.selectors.lineage import children_of, parent_of
 
 __all__ = [
+    "LARGE",
     "alias_get",
     "children_of",
     "model_get",
@@ -35,6 +38,7 @@ __all__ = [
     "version_named",
     "version_of",
     "versions_listed",
+    "versions_newest",
     "versions_visible",
     "with_details",
 ]

@@ -214,6 +214,13 @@ def with_details(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
     return rows.prefetch_related("files__blob", "converted__blob", aliases)
 
 
+def versions_newest(versions: QuerySet[ModelVersion], most: int) -> QuerySet[ModelVersion]:
+    """The newest of these, without their large columns; their keys are found first."""
+    keys = list(versions.order_by("-pk").values_list("pk", flat=True)[:most])
+    found = ModelVersion.objects.filter(pk__in=keys).select_related("model__team")
+    return found.order_by("-pk").defer(*LARGE)
+
+
 def versions_listed(versions: QuerySet[ModelVersion]) -> QuerySet[ModelVersion]:
     """Versions with what a list shows of them, without their large columns."""
     return with_details(versions).defer(*LARGE)
