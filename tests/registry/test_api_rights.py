@@ -55,6 +55,7 @@ OPERATIONS = [
     Operation("create", "post", "", 201, PUBLISHERS, {"name": "new", "team": "alpha"}, other=403),
     Operation("list versions", "get", "digits/versions/", 200, OF_ALPHA),
     Operation("show version", "get", "digits/versions/1.0.0/", 200, OF_ALPHA),
+    Operation("show its .dvc files", "get", "digits/versions/1.0.0/dvc/", 200, OF_ALPHA),
     Operation("show no version", "get", "digits/versions/9.9.9/", 404, OF_ALPHA),
     Operation("edit version", "patch", "digits/versions/1.0.0/", 200, PUBLISHERS, {"metrics": {}}),
     Operation("delete version", "delete", "digits/versions/2.0.0/", 204, ("owner",)),
