@@ -129,6 +129,7 @@ def _storages() -> dict[str, Any]:
                 "client_config": Config(
                     s3={"addressing_style": "path"},
                     signature_version="s3v4",
+                    request_checksum_calculation="when_required",
                     connect_timeout=5,
                     read_timeout=60,
                     retries={"mode": "standard", "max_attempts": 3},
@@ -146,7 +147,11 @@ STORAGES = _storages()
 MEDIA_ROOT = HOME / "media"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 BODY_MAX = 4 * env.MIB
-BODY_MAX_AT = {r"/api/v1/models/[^/]+/(versions|samples)/": ENV.AIHUB_MULTIPART_MAX}
+PART_MAX = max(ENV.AIHUB_PART_SIZE, ENV.AIHUB_UPLOAD_MAX // 10_000 + env.MIB)
+BODY_MAX_AT = {
+    r"/api/v1/models/[^/]+/(versions|samples)/": ENV.AIHUB_MULTIPART_MAX,
+    r"/api/v1/uploads/[^/]+/parts/[0-9]+/": PART_MAX,
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 

@@ -26,6 +26,7 @@ from registry.file_cache import FileCache
 from registry.verified import VerifiedFiles
 
 CHUNK = 1024 * 1024
+CONTENT = "files/md5/"
 MISSING = N_("A file of this version is missing from the storage.")
 CHANGED = N_("A file of this version was changed in the storage: its sum is wrong.")
 STORE_FULL = N_("The file storage is full.")
@@ -69,7 +70,7 @@ class Stored:
 
 def blob_key(md5: str) -> str:
     """Where content is kept; the layout of a DVC remote."""
-    return f"files/md5/{md5[:2]}/{md5[2:]}"
+    return f"{CONTENT}{md5[:2]}/{md5[2:]}"
 
 
 class BlobStorage(Protocol):
@@ -80,6 +81,9 @@ class BlobStorage(Protocol):
 
     def reader(self, key: str) -> "Reading":
         """The content in chunks of at most 1 MiB; FileNotFoundError where there is none."""
+
+    def range(self, key: str, start: int, size: int) -> "Reading":
+        """`size` bytes from `start` on, both within the content; errors as `reader`."""
 
     def discard(self, key: str) -> None:
         """Remove content; no error where there is none."""
@@ -110,10 +114,12 @@ def local_blob(ref: BlobRef) -> Path:
     return blob_storage().local(ref)
 
 
-def blob_reader(ref: BlobRef) -> "Reading":
-    """The content of `ref` in chunks."""
+def blob_reader(ref: BlobRef, start: int = 0, size: int | None = None) -> "Reading":
+    """The content of `ref` in chunks, or `size` bytes of it from `start` on."""
     try:
-        return blob_storage().reader(ref.key)
+        if size is None:
+            return blob_storage().reader(ref.key)
+        return blob_storage().range(ref.key, start, size)
     except FileNotFoundError:
         raise StorageDamaged(MISSING) from None
 
@@ -123,22 +129,28 @@ class LocalBlobStorage(FileSystemStorage):
 
     def writer(self, key: str) -> IO[bytes]:
         path = Path(self.path(key))
-        with _errors():
+        with store_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             return cast(IO[bytes], Writer(path.open("xb")))
 
     def reader(self, key: str) -> "Reading":
-        with _errors():
+        with store_errors():
             file = Path(self.path(key)).open("rb")  # noqa: SIM115 - `Reading` closes it
         return Reading(file, iter(lambda: file.read(CHUNK), b""))
 
+    def range(self, key: str, start: int, size: int) -> "Reading":
+        with store_errors():
+            file = Path(self.path(key)).open("rb")  # noqa: SIM115 - `Reading` closes it
+            file.seek(start)
+        return Reading(file, _limited(file, size))
+
     def discard(self, key: str) -> None:
-        with _errors():
+        with store_errors():
             Path(self.path(key)).unlink(missing_ok=True)
 
     def adopt(self, source: str, key: str) -> None:
         target = Path(self.path(key))
-        with _errors():
+        with store_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
             link = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
             link.hardlink_to(self.path(source))
@@ -164,7 +176,7 @@ class LocalBlobStorage(FileSystemStorage):
 
     def local(self, ref: BlobRef) -> Path:
         path = Path(self.path(ref.key))
-        with _errors():
+        with store_errors():
             try:
                 right = _verified.holds(path, file_cache.Content(ref.sha256, ref.size))
             except FileNotFoundError:
@@ -181,27 +193,33 @@ class S3BlobStorage(S3Storage):
         return cast(IO[bytes], Writer(self.open(key, "wb")))
 
     def reader(self, key: str) -> "Reading":
-        with _errors():
+        return self._reading(Key=key)
+
+    def range(self, key: str, start: int, size: int) -> "Reading":
+        return self._reading(Key=key, Range=f"bytes={start}-{start + size - 1}")
+
+    def _reading(self, **what: str) -> "Reading":
+        with store_errors():
             try:
-                body = self._client.get_object(Bucket=self.bucket_name, Key=key)["Body"]
-            except self._client.exceptions.NoSuchKey:
-                raise FileNotFoundError(key) from None
+                body = self.client.get_object(Bucket=self.bucket_name, **what)["Body"]
+            except self.client.exceptions.NoSuchKey:
+                raise FileNotFoundError(what["Key"]) from None
         return Reading(body, body.iter_chunks(CHUNK))
 
     def discard(self, key: str) -> None:
-        with _errors():
-            self._client.delete_object(Bucket=self.bucket_name, Key=key)
+        with store_errors():
+            self.client.delete_object(Bucket=self.bucket_name, Key=key)
 
     def adopt(self, source: str, key: str) -> None:
-        with _errors():
-            self._client.copy(
+        with store_errors():
+            self.client.copy(
                 {"Bucket": self.bucket_name, "Key": source}, self.bucket_name, key, Config=_COPY
             )
 
     def has(self, key: str, size: int) -> bool:
-        with _errors():
+        with store_errors():
             try:
-                head = self._client.head_object(Bucket=self.bucket_name, Key=key)
+                head = self.client.head_object(Bucket=self.bucket_name, Key=key)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
@@ -209,14 +227,14 @@ class S3BlobStorage(S3Storage):
         return bool(head["ContentLength"] == size)
 
     def listing(self, prefix: str) -> Iterator[Stored]:
-        pages = self._client.get_paginator("list_objects_v2")
-        with _errors():
+        pages = self.client.get_paginator("list_objects_v2")
+        with store_errors():
             for page in pages.paginate(Bucket=self.bucket_name, Prefix=prefix):
                 for found in page.get("Contents", ()):
                     yield Stored(found["Key"], found["Size"], found["LastModified"])
 
     def local(self, ref: BlobRef) -> Path:
-        with _errors(full=CACHE_FULL):
+        with store_errors(full=CACHE_FULL):
             try:
                 content = file_cache.Content(ref.sha256, ref.size)
                 return _copies().local(content, lambda: self._content(ref))
@@ -231,7 +249,8 @@ class S3BlobStorage(S3Storage):
             raise StorageDamaged(MISSING) from None
 
     @property
-    def _client(self) -> Any:
+    def client(self) -> Any:
+        """boto3's client of the server."""
         return self.connection.meta.client
 
 
@@ -242,11 +261,11 @@ class Writer:
         self._file = file
 
     def write(self, data: bytes) -> int:
-        with _errors():
+        with store_errors():
             return int(self._file.write(data))
 
     def close(self) -> None:
-        with _errors():
+        with store_errors():
             self._file.close()
 
 
@@ -261,7 +280,7 @@ class Reading:
         return self
 
     def __next__(self) -> bytes:
-        with _errors():
+        with store_errors():
             chunk = next(self._chunks, b"")
         if not chunk:
             self.close()
@@ -272,6 +291,13 @@ class Reading:
         self._source.close()
 
 
+def _limited(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """The next `size` bytes of a file in chunks."""
+    while size and (chunk := file.read(min(size, CHUNK))):
+        size -= len(chunk)
+        yield chunk
+
+
 @cache
 def _copies() -> FileCache:
     """This host's copies of what lies in the bucket."""
@@ -279,7 +305,7 @@ def _copies() -> FileCache:
 
 
 @contextmanager
-def _errors(full: str = STORE_FULL) -> Iterator[None]:
+def store_errors(full: str = STORE_FULL) -> Iterator[None]:
     """Turn a store's errors into `StorageUnavailable`; `full` says what is full."""
     try:
         yield

@@ -65,4 +65,17 @@ class Upload(models.Model):
     @property
     def key(self) -> str:
         """Where its bytes lie."""
-        return self.location or f"uploads/{self.id}"
+        return self.location or self.staged_key
+
+    @property
+    def staged_key(self) -> str:
+        """The place in the store that is its own."""
+        return f"uploads/{self.id}"
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.size // self.part_size) if self.part_size else 0
+
+    def size_of(self, part: int) -> int:
+        """The bytes of a part; all but the last are of one size."""
+        return min(self.part_size, self.size - (part - 1) * self.part_size)

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from django.db import transaction
+from django.utils import timezone
+
 from registry import scanning
 from registry.files import main_of
-from registry.models import VersionFile
+from registry.models import Upload, VersionFile
 from registry.processing.steps import Context
 from registry.refusals import N_, Refused
 from registry.services.blobs import blob_of_upload
@@ -13,7 +16,7 @@ from registry.services.uploads import upload_discard
 
 def checksum(context: Context) -> None:
     """Hash every upload and make it a blob; the same content is kept once."""
-    files = list(context.version.files.select_related("upload", "blob"))
+    files = list(context.version.files.select_related("upload__blob", "blob"))
     total = sum(file.size for file in files) or 1
     before = 0
 
@@ -62,5 +65,7 @@ def _become_blob(file: VersionFile, progress: Callable[[int], None]) -> None:
         raise Refused(N_("The content of %(file)s was lost."), file=file.path)
     blob = blob_of_upload(upload, file.path, progress)
     file.blob, file.upload, file.size = blob, None, blob.size
-    file.save(update_fields=["blob", "upload", "size"])
+    with transaction.atomic():
+        file.save(update_fields=["blob", "upload", "size"])
+        Upload.objects.filter(pk=upload.pk).update(expires_at=timezone.now())
     upload_discard(upload)

@@ -7,11 +7,12 @@ from django.db import close_old_connections
 
 from registry.processing.collecting import collection_plan
 from registry.processing.verifying import verification_plan
+from registry.services.sweeping import parts_sweep, uploads_sweep
 from registry.services.trash import trash_expire
-from registry.services.uploads import uploads_sweep
 
 CHORES: tuple[Callable[[], object], ...] = (
     uploads_sweep,
+    parts_sweep,
     trash_expire,
     verification_plan,
     collection_plan,

@@ -44,10 +44,10 @@ def blob_local(ref: BlobRef) -> Path:
         raise
 
 
-def blob_open(ref: BlobRef) -> Reading:
+def blob_open(ref: BlobRef, start: int = 0, size: int | None = None) -> Reading:
     """As `blob_reader`; content found missing is told of before `StorageDamaged` goes on."""
     try:
-        return blob_reader(ref)
+        return blob_reader(ref, start, size)
     except StorageDamaged as damage:
         _tell_if_possible(ref, str(damage))
         raise

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Protocol
 
-from django.db import transaction
 from django.utils import timezone
 
 from aihub.problems import Problem
 from registry import scanning
 from registry.files import main_of
 from registry.models import Upload
+from registry.parts import part_store
 from registry.refusals import N_, Refused
 from registry.storage import CHUNK, StorageUnavailable, blob_storage
 
@@ -32,6 +32,10 @@ class Staging:
     head: bytes = b""
     tail: bytes = b""
     size: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.upload.filename
 
     def write(self, chunk: bytes) -> None:
         self.file.write(chunk)
@@ -75,46 +79,50 @@ def upload_begin(*, filename: str, created_by: str) -> Staging:
         raise
 
 
-def uploads_peek(stagings: Sequence[Staging]) -> None:
+class Peeked(Protocol):
+    """A file with its two ends, wherever they come from."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def head(self) -> bytes: ...
+    @property
+    def tail(self) -> bytes: ...
+
+
+def uploads_peek(files: Sequence[Peeked]) -> None:
     """Refuse (`Problem` 422) what certainly is no model, before any row is written."""
-    sizes = {staging.upload.filename: staging.size for staging in stagings}
-    for staging in stagings:
+    sizes = {file.name: file.size for file in files}
+    for file in files:
         try:
-            _peek(staging, is_main=staging.upload.filename == main_of(sizes))
+            _peek(file, is_main=file.name == main_of(sizes))
         except Refused as refused:
             raise Problem(422, refused.message, **refused.values) from None
 
 
-def _peek(staging: Staging, *, is_main: bool) -> None:
-    if staging.size == 0:
-        raise Refused(N_("%(file)s is empty."), file=staging.upload.filename)
+def _peek(file: Peeked, *, is_main: bool) -> None:
+    if file.size == 0:
+        raise Refused(N_("%(file)s is empty."), file=file.name)
     if is_main:
-        scanning.peek(staging.upload.filename, staging.head, staging.tail, staging.size)
+        scanning.peek(file.name, file.head, file.tail, file.size)
 
 
 def upload_discard(upload: Upload) -> None:
     """Remove a staged file; where storage is away the sweep does it later.
 
-    What was in the store already stays: it is not the upload's own.
+    What it only points at, content that lies elsewhere in the store, stays.
     """
     try:
+        if upload.state == Upload.States.OPEN:
+            part_store().forget(upload.staged_key)
         if not upload.location:
-            blob_storage().discard(upload.key)
+            blob_storage().discard(upload.staged_key)
     except StorageUnavailable:
-        logger.warning("%s stays until it expires", upload.key)
+        logger.warning("%s stays until it expires", upload.staged_key)
         return
     upload.delete()
-
-
-def uploads_sweep() -> int:
-    """Remove staged files that expired without becoming part of a version."""
-    expired = Upload.objects.filter(expires_at__lt=timezone.now(), version_files=None)
-    count = 0
-    for upload in expired[:1000]:
-        with transaction.atomic():
-            upload_discard(upload)
-        count += 1
-    return count
 
 
 def clean_filename(name: str) -> str:

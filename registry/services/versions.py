@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -17,6 +18,7 @@ from registry.models import ModelVersion, RegisteredModel, Upload, VersionFile
 from registry.models.versions import State
 from registry.processing import jobs, pipeline, steps
 from registry.semver import Semver
+from registry.services.claiming import uploads_lock
 from registry.services.lineage import PARENT, lineage_check, lineage_resolve
 from registry.services.locks import lock_model, lock_version
 from registry.services.samples import JudgedSample, samples_attach
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 class Publication:
     """What a new version is made of; the fields are those of `ModelVersion`, `parent` as text.
 
+    `paths` say, by the id of an upload, what a file is called that does not have its own name;
     `samples` are attached to its model.
     """
 
@@ -43,6 +46,7 @@ class Publication:
     files: Sequence[Upload]
     fields: Mapping[str, Any] = field(default_factory=dict)
     samples: Sequence[JudgedSample] = ()
+    paths: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @retry_deadlocks
@@ -59,7 +63,7 @@ def version_create(
         lock_model(model.pk)
         _remove_rejected(model, publication.version)
         version = _insert(principal, model, publication)
-        _insert_files(version, publication.files)
+        _insert_files(version, publication)
         text_index(version)
         metrics_index(version)
         labels_index(version)
@@ -148,10 +152,17 @@ def _insert(principal: Principal, model: RegisteredModel, publication: Publicati
         raise version_taken(model, version.key, version.text) from None
 
 
-def _insert_files(version: ModelVersion, uploads: Sequence[Upload]) -> None:
+def _insert_files(version: ModelVersion, publication: Publication) -> None:
+    uploads_lock(publication.files)
+    paths = publication.paths
     rows = [
-        VersionFile(version=version, path=upload.filename, size=upload.size, upload=upload)
-        for upload in uploads
+        VersionFile(
+            version=version,
+            path=paths.get(upload.pk, upload.filename),
+            size=upload.size,
+            upload=upload,
+        )
+        for upload in publication.files
     ]
     try:
         VersionFile.objects.bulk_create(rows)

@@ -77,7 +77,7 @@ try:
 except FileNotFoundError:
     staged = []
 print({
-    "uploads": Upload.objects.count(),
+    "uploads": Upload.objects.filter(owner="").count(),  # forms; others may stay open
     "staged": len([name for name in staged if name]),
     "jobs": Job.objects.filter(state__in=["queued", "running"]).count(),
     "processing": ModelVersion.objects.filter(state="processing").count(),

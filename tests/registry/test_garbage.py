@@ -41,8 +41,8 @@ from registry.services import garbage, versions
 from registry.services.blobs import blob_of_file, blob_of_upload
 from registry.services.garbage import Collected, blob_free, garbage_collect
 from registry.services.models import model_ensure
+from registry.services.sweeping import uploads_sweep
 from registry.services.trash import version_purge
-from registry.services.uploads import uploads_sweep
 from registry.services.versions import version_delete
 from registry.storage import BlobRef, blob_key, blob_storage, hash_content
 from tests.registry.making import claimed, make_model, make_variant, publish, staged

@@ -16,8 +16,8 @@ from registry.models.versions import State
 from registry.processing import jobs, pipeline
 from registry.services import versions
 from registry.services.models import model_ensure
+from registry.services.sweeping import uploads_sweep
 from registry.services.trash import version_purge
-from registry.services.uploads import uploads_sweep
 from registry.services.versions import Publication, version_create, version_delete
 from tests.registry.making import (
     claimed,

@@ -8,12 +8,12 @@ from django.utils import timezone
 from aihub.problems import Problem
 from registry.models import Team, Upload
 from registry.services import uploads
+from registry.services.sweeping import uploads_sweep
 from registry.services.uploads import (
     clean_filename,
     upload_begin,
     upload_discard,
     uploads_peek,
-    uploads_sweep,
 )
 from registry.storage import StorageUnavailable, blob_storage
 from tests.registry.making import make_model, publish, staged
