@@ -61,7 +61,7 @@ def test_a_changed_file_is_refused_and_what_was_loaded_goes_on(hub: Hub, tmp_pat
     assert predict_json(client, name, rows).json()["version"] == "1.0.0"
     spoil(hub, bad)
     try:
-        set_alias(client, name, "production", "2.0.0")
+        set_alias(client, name, "production", "2.0.0", allow_incompatible=True)
         problem = problem_of(predict_json(client, name, rows, version="2.0.0"), 503)
         assert "changed in the storage" in problem["detail"]
         assert predict_json(client, name, rows).json()["version"] == "1.0.0"
