@@ -48,7 +48,7 @@ def versions_within(versions: QuerySet[ModelVersion], text: str) -> QuerySet[Mod
     if not wanted.latest:
         return versions.filter(_condition(wanted))
     newest = _newest(versions.filter(state=State.READY), wanted)
-    return versions.filter(pk=newest.pk if newest else None)
+    return versions.filter(pk__in=[newest.pk] if newest else [])
 
 
 def _newest(versions: QuerySet[ModelVersion], wanted: Range) -> ModelVersion | None:
