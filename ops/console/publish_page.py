@@ -1,10 +1,12 @@
 """Publishing: a form whose script posts to the API, with the session for its credential."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
 from django.conf import settings
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
@@ -58,9 +60,12 @@ def publish_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def next_version(newest: str) -> str:
-    """A suggestion: the next minor version."""
-    return semver.following(newest or None).minor or newest
+def next_versions(newest: str | None) -> dict[str, str]:
+    """What may come after the newest version: the next `patch`, `minor` and `major` one."""
+    if newest is None:
+        return {"minor": semver.FIRST}
+    following = asdict(semver.following(newest))
+    return {step: version for step, version in following.items() if version}
 
 
 def _earlier(request: HttpRequest, principal: Principal) -> dict[str, Any]:
@@ -78,6 +83,10 @@ def _earlier(request: HttpRequest, principal: Principal) -> dict[str, Any]:
         "preprocessing": _json(found.preprocessing),
         "options": _json(found.architecture_options),
         "metrics": _json(found.metrics),
+        "parameters": _json(found.parameters),
+        "source": found.source,
+        "parent": selectors.parent_of(found, principal) or "",
+        "card": found.card,
     }
 
 
@@ -85,28 +94,23 @@ def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False) if value else ""
 
 
-def _publishable(principal: Principal) -> dict[str, dict[str, str]]:
+def _publishable(principal: Principal) -> dict[str, dict[str, Any]]:
     """Models that the form offers, with what it fills in for each."""
-    models = [
-        model
-        for model in selectors.models_visible(principal)[:MOST_MODELS]
-        if principal.may(Action.PUBLISH, model)
-    ]
-    newest = _newest(models)
     return {
         model.name: {
             "team": model.team.name,
             "task": model.task,
-            "next": next_version(newest.get(model.pk, "")),
+            "next": next_versions(model.newest),
         }
-        for model in models
+        for model in _with_newest(selectors.models_visible(principal))[:MOST_MODELS]
+        if principal.may(Action.PUBLISH, model)
     }
 
 
-def _newest(models: list[RegisteredModel]) -> dict[int, str]:
-    """The newest version of each model, by the model's id; those in the trash hold theirs."""
-    rows = ModelVersion.everything.filter(model__in=models).order_by("model_id", "sort_key")
-    return dict(rows.values_list("model_id", "version"))
+def _with_newest(models: QuerySet[RegisteredModel]) -> QuerySet[Any]:
+    """Models with their `newest` version; those in the trash hold their numbers."""
+    versions = ModelVersion.everything.filter(model=OuterRef("pk")).order_by("-sort_key")
+    return models.annotate(newest=Subquery(versions.values("version")[:1])).defer("card")
 
 
 def _architectures(principal: Principal) -> list[str]:
@@ -123,12 +127,41 @@ def _texts() -> dict[str, Any]:
         "publishUrl": "/api/v1/models/{name}/versions/",
         "pageUrl": unquote(reverse("admin:version", args=["{name}", "{version}"])),
         "noFile": gettext("Add at least one file."),
-        "sending": gettext("Uploading: {done} of {total} · {rate}/s"),
+        "failedFile": gettext("A file did not arrive: try it again, or take it off the list."),
+        "badJson": gettext("This is not a JSON object."),
+        "waitingForFiles": gettext(
+            "Publishing as soon as the files have arrived: {done} of {total} · {rate}/s"
+        ),
         "checking": gettext("Uploaded. The hub is looking at it…"),
         "cancelled": gettext("Cancelled; nothing was published."),
         "unreachable": gettext("The hub cannot be reached; try again."),
         "failed": gettext("The hub answered with an error ({status})."),
         "existing": gettext("A new version of an existing model."),
         "new": gettext("A new model."),
+        "patch": gettext("patch"),
+        "minor": gettext("minor"),
+        "major": gettext("major"),
+        **_upload_texts(),
+    }
+
+
+def _upload_texts() -> dict[str, str]:
+    """What is said of a file on its way."""
+    return {
+        "reading": gettext("Reading its content: {percent} %"),
+        "sending": gettext("{percent} % · {done} of {total}"),
+        "rate": gettext("{rate}/s"),
+        "secondsLeft": gettext("{count} s left"),
+        "minutesLeft": gettext("{count} min left"),
+        "hoursLeft": gettext("{count} h left"),
+        "waiting": gettext("{percent} % · no connection; it goes on by itself"),
+        "paused": gettext("{percent} % · paused"),
+        "unfinished": gettext("{percent} % arrived earlier; choose the same file to go on"),
+        "done": gettext("Uploaded."),
+        "known": gettext("The hub has this content already: nothing had to be sent."),
+        "unreadable": gettext("It cannot be read. Publish a folder as one .zip or .tar."),
+        "pause": gettext("Pause {name}"),
+        "resume": gettext("Resume {name}"),
+        "retry": gettext("Try {name} again"),
         "remove": gettext("Remove {name}"),
     }

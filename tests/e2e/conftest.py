@@ -1,6 +1,6 @@
 """A real browser that drives the running hub, and listens for what goes wrong in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -111,3 +111,20 @@ def visit(request: pytest.FixtureRequest, browser: Browser, hub: Hub) -> Iterato
     context = browser.new_context(locale=language, viewport={"width": width, "height": 900})
     yield Visit(context.new_page(), hub.url)
     context.close()
+
+
+@pytest.fixture
+def visiting(browser: Browser, hub: Hub) -> Iterator[Callable[[str], Visit]]:
+    """`visiting("owner")`: a visit of a person, in a browser of their own."""
+    contexts = []
+
+    def sign_in(user: str) -> Visit:
+        context = browser.new_context(locale="en-US", viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        visit = Visit(context.new_page(), hub.url)
+        visit.sign_in(user)
+        return visit
+
+    yield sign_in
+    for context in contexts:
+        context.close()

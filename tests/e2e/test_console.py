@@ -14,6 +14,7 @@ WAYS = [("en-US", 1440), ("zh-CN", 1440), ("en-US", 390), ("zh-CN", 390)]
 NAMES = [f"{language} {width}" for language, width in WAYS]
 READY = {"en-US": "ready", "zh-CN": "就绪"}
 PAGES = ("/", "/models/", "/versions/", "/publish/", "/api-keys/", "/api-keys/new/", "/audit/")
+REGISTRY_PAGES = ("/approvals/", "/trash/", "/trash/garbage/")
 MORE_PAGES = ("/teams/", "/teams/alpha/", "/users/", "/users/new/", "/password/")
 
 
@@ -49,7 +50,7 @@ def test_a_developer_publishes_a_version_and_tries_it(
 
     page.set_input_files("#try-file", PHOTOGRAPH)
     results = page.locator("#try-results li")
-    expect(results).to_have_count(5)
+    expect(results).to_have_count(5, timeout=20_000)  # the first answer loads the model
     expect(results.first).to_contain_text("espresso")
     bars = results.locator(".hub-bar").evaluate_all(
         "bars => bars.map((bar) => parseFloat(getComputedStyle(bar).getPropertyValue('--done')))"
@@ -90,7 +91,9 @@ def test_samples_are_attached_and_removed(visit: Visit, photographs: str, tmp_pa
 def test_every_page_is_sound(visit: Visit, photographs: str) -> None:
     visit.sign_in("admin")
     own = (f"/models/{photographs}/", f"/models/{photographs}/edit/")
-    for path in (*PAGES, *MORE_PAGES, *own, f"/models/{photographs}/versions/1.0.0/"):
+    version = f"/models/{photographs}/versions/1.0.0/"
+    more = (version, f"{version}edit/", f"{version}compare/?with=1.1.0")
+    for path in (*PAGES, *REGISTRY_PAGES, *MORE_PAGES, *own, *more):
         visit.open(path)
         expect(visit.page.locator("h1")).not_to_be_empty()
         assert not visit.overflows(), path

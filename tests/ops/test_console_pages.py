@@ -12,7 +12,7 @@ from django.utils import translation
 from aihub.access import Role
 from aihub.problems import Problem
 from ops.console import looks
-from ops.console.publish_page import next_version
+from ops.console.publish_page import next_versions
 from ops.identity.credentials import Authenticator
 from ops.identity.directory import DatabaseDirectory
 from ops.models import ApiKey, AuditEvent
@@ -305,10 +305,16 @@ class TestVersions:
 class TestPublishing:
     @pytest.mark.parametrize(
         ("newest", "expected"),
-        [("", "1.0.0"), ("1.0.0", "1.1.0"), ("1.9.3", "1.10.0"), ("2.0.0-rc.1", "2.1.0")],
+        [
+            (None, ["1.0.0"]),
+            ("1.0.0", ["1.0.1", "1.1.0", "2.0.0"]),
+            ("1.9.3", ["1.9.4", "1.10.0", "2.0.0"]),
+            ("2.0.0-rc.1", ["2.0.0", "2.1.0", "3.0.0"]),
+            (f"{2**32 - 1}.0.0", [f"{2**32 - 1}.0.1", f"{2**32 - 1}.1.0"]),
+        ],
     )
-    def test_the_next_minor_version_is_suggested(self, newest: str, expected: str) -> None:
-        assert next_version(newest) == expected
+    def test_the_next_versions_are_suggested(self, newest: str | None, expected: list[str]) -> None:
+        assert list(next_versions(newest).values()) == expected
 
     def test_the_form_knows_the_models_of_the_user(
         self, as_owner: Client, alpha: Team, beta: Team
@@ -318,7 +324,11 @@ class TestPublishing:
         make_model(beta, "theirs", shared=True)
         known = as_owner.get("/publish/").context["models"]
         assert known == {
-            "digits": {"team": "alpha", "task": "image-classification", "next": "1.11.0"}
+            "digits": {
+                "team": "alpha",
+                "task": "image-classification",
+                "next": {"patch": "1.10.1", "minor": "1.11.0", "major": "2.0.0"},
+            }
         }
 
 

@@ -1,14 +1,19 @@
-// The form that publishes a version: posts to the API, shows how far it is and what is wrong.
+// The form that publishes a version: its files are sent in parts while it is filled in.
+import { HubError, call, fill, useTexts } from "./hub.js";
+import { showUploads, size } from "./upload_list.js";
+import { Uploads, pace } from "./uploads.js";
 
 const form = document.getElementById("publish");
 const texts = JSON.parse(document.getElementById("publish-texts").textContent);
 const models = JSON.parse(document.getElementById("publish-models").textContent);
 const part = (name) => document.getElementById(`publish-${name}`);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const OPTIONAL = ["architecture", "num_classes", "description", "preprocessing", "options", "metrics"];
+const WORDS = ["architecture", "num_classes", "labels", "description", "card", "parent"];
+const OBJECTS = ["preprocessing", "options", "metrics", "parameters"];
+const SOURCE = ["repository", "commit", "dataset", "run"];
+const DRAFT = `publish ${location.search}`;
 
-let files = [];
-let sending = null; // the XMLHttpRequest that is under way
+let uploads;
+let sending = null; // an AbortController, from “Publish” until the hub has answered
 
 // What a known model fills in
 
@@ -25,42 +30,41 @@ function followName() {
     part("team").value = model.team;
     part("task").value = model.task;
   }
+  const next = Object.entries(model?.next ?? {});
+  part("next").replaceChildren(...(next.length > 1 ? next.map(nextButton) : []));
   const version = part("version");
-  if (!version.dataset.edited) version.value = model?.next ?? form.dataset.firstVersion;
+  if (!version.dataset.edited) version.value = model?.next?.minor ?? form.dataset.firstVersion;
 }
 
-// Files
-
-function size(bytes) {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let unit = 0;
-  while (bytes >= 1000 && unit < units.length - 1) [bytes, unit] = [bytes / 1000, unit + 1];
-  return `${bytes.toFixed(unit ? 1 : 0)} ${units[unit]}`;
-}
-
-function fileLine(file) {
-  const line = document.createElement("li");
-  const name = Object.assign(document.createElement("span"), { textContent: file.name });
-  const bytes = Object.assign(document.createElement("span"), { className: "hub-faint", textContent: size(file.size) });
-  const remove = Object.assign(document.createElement("button"), {
-    type: "button", className: "hub-button hub-quiet hub-small", textContent: "✕",
-    ariaLabel: fill(texts.remove, { name: file.name }),
+function nextButton([step, version]) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "hub-button hub-small" });
+  const number = Object.assign(document.createElement("span"), { className: "hub-mono", textContent: version });
+  const name = Object.assign(document.createElement("span"), { className: "hub-faint", textContent: texts[step] });
+  button.append(number, " ", name);
+  button.addEventListener("click", () => {
+    part("version").value = version;
+    part("version").dataset.edited = "true";
+    saveDraft();
   });
-  remove.addEventListener("click", () => setFiles(files.filter((other) => other !== file)));
-  line.append(name, bytes, remove);
-  return line;
+  return button;
 }
 
-function setFiles(chosen) {
-  files = chosen;
-  part("files").replaceChildren(...files.map(fileLine));
-  if (files.length) tell("file", "");
+// What is typed outlives a reload
+
+const typed = () => [...form.elements].filter(({ type, id }) => id && !["file", "submit", "button"].includes(type));
+
+function saveDraft() {
+  const values = typed().map(({ id, value, dataset }) => [id, value, dataset.edited]);
+  sessionStorage.setItem(DRAFT, JSON.stringify(values));
 }
 
-function addFiles(more) {
-  const added = [...more];
-  const replaced = new Set(added.map((file) => file.name));
-  setFiles([...files.filter((file) => !replaced.has(file.name)), ...added]);
+function restoreDraft() {
+  for (const [id, value, edited] of JSON.parse(sessionStorage.getItem(DRAFT) ?? "[]")) {
+    const field = document.getElementById(id);
+    if (field) field.value = value;
+    if (field && edited) field.dataset.edited = edited;
+  }
 }
 
 // What is wrong
@@ -88,111 +92,169 @@ function clearErrors() {
 }
 
 /** Show a problem document: each finding next to its field, the rest above the form. */
-function showProblem(problem, status) {
+function showProblem({ problem, status }) {
   const left = (problem.errors ?? []).filter(
-    ({ field, detail }) => !tell(String(field).split(".")[0], detail),
+    ({ field, detail }) => !tell(String(field).split(".")[0].replace("files", "file"), detail),
   );
   const message = problem.detail ?? fill(texts.failed, { status });
   alertWith([message, ...left.map((error) => error.detail)].join(" "));
   form.querySelector('[aria-invalid="true"]')?.focus();
 }
 
-// Sending
-
-function body() {
-  const data = new FormData(); // fields first: the files are streamed to storage as they come
-  data.append("version", part("version").value.trim());
-  data.append("team", part("team").value);
-  data.append("task", part("task").value);
-  for (const name of OPTIONAL) {
-    const value = form.elements[name].value.trim();
-    if (value) data.append(name, value);
-  }
-  const labels = part("labels").value.trim();
-  if (labels) data.append("labels", new Blob([labels]), "labels.txt");
-  for (const file of files) data.append("file", file, file.name);
-  return data;
-}
-
-function busy(request) {
-  sending = request;
-  part("send").disabled = Boolean(request);
-  part("cancel").hidden = part("progress").hidden = !request;
-}
-
-function showProgress(started, { loaded, total }) {
-  const percent = total ? Math.round((loaded / total) * 100) : 0;
-  const bar = part("progress").querySelector(".hub-bar");
-  bar.setAttribute("aria-valuenow", percent);
-  bar.style.setProperty("--done", `${percent}%`);
-  const rate = loaded / Math.max((performance.now() - started) / 1000, 0.001);
-  const values = { done: size(loaded), total: size(total), rate: size(rate) };
-  part("status").textContent = loaded < total ? fill(texts.sending, values) : texts.checking;
-}
-
-function finish(request) {
-  busy(null);
-  let told = {};
-  try {
-    told = JSON.parse(request.responseText);
-  } catch {
-    // A proxy in between answers in HTML: its status is all there is to tell.
-  }
-  if (request.status !== 202) return showProblem(told, request.status);
-  const name = encodeURIComponent(told.model);
-  location.assign(fill(texts.pageUrl, { name, version: encodeURIComponent(told.version) }));
-}
-
-function send() {
-  const request = new XMLHttpRequest(); // fetch tells no progress of what it sends
-  const started = performance.now();
-  const name = encodeURIComponent(part("name").value.trim());
-  request.open("POST", fill(texts.publishUrl, { name }));
-  request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
-  request.setRequestHeader("Accept", "application/json");
-  request.upload.addEventListener("progress", (event) => showProgress(started, event));
-  request.addEventListener("load", () => finish(request));
-  request.addEventListener("abort", () => { busy(null); alertWith(texts.cancelled); });
-  request.addEventListener("error", () => { busy(null); alertWith(texts.unreachable); });
-  busy(request);
-  request.send(body());
-}
-
 function complete() {
   for (const name of ["name", "version"]) {
     if (!part(name).value.trim()) tell(name, part(name).validationMessage);
   }
-  if (!files.length) tell("file", texts.noFile);
+  if (!uploads.chosen.length) tell("file", texts.noFile);
+  if (uploads.chosen.some(({ state }) => state === "failed")) tell("file", texts.failedFile);
+  for (const name of OBJECTS) {
+    if (parsed(name) === null) tell(name, texts.badJson);
+  }
   const wrong = form.querySelector('[aria-invalid="true"]');
   wrong?.focus();
   return !wrong;
 }
 
-function start() {
-  // The theme looks for a text field beside every file input unless it is marked so.
-  for (const name of ["file", "labels-file"]) part(name).hasChangeListener = true;
-  part("name").addEventListener("input", followName);
-  part("version").addEventListener("input", () => { part("version").dataset.edited = "true"; });
-  part("file").addEventListener("change", ({ target }) => { addFiles(target.files); target.value = ""; });
-  for (const name of ["dragover", "dragleave", "drop"]) {
-    part("drop").addEventListener(name, (event) => {
+/** A JSON object that was typed: undefined where there is none, null where it is not one. */
+function parsed(name) {
+  const text = form.elements[name].value.trim();
+  if (!text) return undefined;
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+// Sending
+
+function body() {
+  const said = { version: part("version").value.trim(), team: part("team").value, task: part("task").value };
+  for (const name of WORDS) {
+    const value = form.elements[name].value.trim();
+    if (value) said[name] = name === "num_classes" ? Number(value) : value;
+  }
+  for (const name of OBJECTS) {
+    if (parsed(name)) said[name] = parsed(name);
+  }
+  const source = SOURCE.map((name) => [name, form.elements[`source.${name}`].value.trim()]).filter(([, value]) => value);
+  if (source.length) said.source = Object.fromEntries(source);
+  said.files = uploads.chosen.map(({ name, upload }) => ({ upload: upload.id, path: name }));
+  return said;
+}
+
+function busy(controller) {
+  sending = controller;
+  part("send").disabled = Boolean(controller);
+  part("cancel").hidden = part("progress").hidden = !controller;
+}
+
+function showProgress() {
+  const total = (field) => uploads.chosen.reduce((all, item) => all + item[field], 0);
+  const percent = total("size") ? Math.floor((total("sent") / total("size")) * 100) : 0;
+  const bar = part("progress").querySelector(".hub-bar");
+  bar.setAttribute("aria-valuenow", percent);
+  bar.style.setProperty("--done", `${percent}%`);
+  const rate = uploads.chosen.reduce((all, item) => all + (item.state === "sending" ? pace(item).rate ?? 0 : 0), 0);
+  const values = { done: size(total("sent")), total: size(total("size")), rate: size(rate) };
+  part("status").textContent = uploads.complete ? texts.checking : fill(texts.waitingForFiles, values);
+}
+
+/** Publish as soon as the files have arrived. */
+function goOn() {
+  if (!sending) return;
+  showProgress();
+  if (uploads.chosen.some(({ state }) => state === "failed")) {
+    busy(null);
+    tell("file", texts.failedFile);
+  } else if (!uploads.chosen.length) {
+    busy(null);
+  } else if (uploads.complete && !sending.asked) {
+    sending.asked = true;
+    publish(sending);
+  }
+}
+
+async function publish(controller) {
+  const path = fill(texts.publishUrl, { name: encodeURIComponent(part("name").value.trim()) });
+  try {
+    const told = await call("POST", path, body(), controller.signal);
+    sessionStorage.removeItem(DRAFT);
+    leave(told);
+  } catch (error) {
+    busy(null);
+    if (error instanceof HubError) showProblem(error);
+    else alertWith(controller.signal.aborted ? texts.cancelled : texts.unreachable);
+  }
+}
+
+function leave({ model, version }) {
+  busy(null);
+  window.removeEventListener("beforeunload", warn);
+  const names = { name: encodeURIComponent(model), version: encodeURIComponent(version) };
+  location.assign(fill(texts.pageUrl, names));
+}
+
+function cancel() {
+  if (!sending) return;
+  sending.abort();
+  if (!sending.asked) {
+    busy(null);
+    alertWith(texts.cancelled);
+  }
+}
+
+function warn(event) {
+  if (sending || uploads.busy) event.preventDefault();
+}
+
+/** Files may be dropped anywhere on the page: beside the field the browser would open them. */
+function followDrops() {
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
+    document.addEventListener(name, (event) => {
+      if (!carries(event)) return;
       event.preventDefault();
-      part("drop").classList.toggle("hub-over", name === "dragover");
-      if (name === "drop") addFiles(event.dataTransfer.files);
+      const left = name === "drop" || (name === "dragleave" && !event.relatedTarget);
+      part("drop").classList.toggle("hub-over", !left);
+      if (name === "drop") uploads.add(event.dataTransfer.files);
     });
   }
+}
+
+function start() {
+  useTexts(texts);
+  uploads = new Uploads();
+  // The theme looks for a text field beside every file input unless it is marked so.
+  for (const name of ["file", "labels-file"]) part(name).hasChangeListener = true;
+  restoreDraft();
+  showUploads(uploads, part("files"), texts);
+  uploads.addEventListener("change", () => {
+    if (uploads.chosen.some(({ state }) => state !== "failed")) tell("file", "");
+    goOn();
+  });
+  part("name").addEventListener("input", followName);
+  part("version").addEventListener("input", () => { part("version").dataset.edited = "true"; });
+  part("file").addEventListener("change", ({ target }) => { uploads.add(target.files); target.value = ""; });
+  followDrops();
   part("labels-file").addEventListener("change", async ({ target }) => {
     if (target.files[0]) part("labels").value = await target.files[0].text();
     target.value = "";
+    saveDraft();
   });
-  part("cancel").addEventListener("click", () => sending?.abort());
+  part("cancel").addEventListener("click", cancel);
+  form.addEventListener("input", saveDraft);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearErrors();
-    if (complete()) send();
+    if (!complete()) return;
+    busy(new AbortController());
+    goOn();
   });
-  window.addEventListener("beforeunload", (event) => { if (sending) event.preventDefault(); });
+  window.addEventListener("beforeunload", warn);
   followName();
+  uploads.recall().catch(() => {}); // what cannot be listed now is found again by its content
 }
 
 if (form) start();
