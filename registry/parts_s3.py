@@ -111,6 +111,31 @@ def signer() -> Any:
     )
 
 
+class CorsUnsupported(Exception):
+    """The server takes no rules for a bucket; the message is its code."""
+
+
+def cors_allow(origins: Sequence[str]) -> None:
+    """Let pages of these origins send parts, see their tags, and fetch content."""
+    rule = {
+        "AllowedOrigins": list(origins),
+        "AllowedMethods": ["GET", "HEAD", "PUT"],
+        "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag", "Content-Length", "Content-Range"],
+        "MaxAgeSeconds": 3600,
+    }
+    storage = cast(S3BlobStorage, blob_storage())
+    with store_errors():
+        try:
+            storage.client.put_bucket_cors(
+                Bucket=storage.bucket_name, CORSConfiguration={"CORSRules": [rule]}
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NotImplemented", "MethodNotAllowed"):
+                raise
+            raise CorsUnsupported(error.response["Error"]["Code"]) from error
+
+
 @contextmanager
 def _lost() -> Iterator[None]:
     """Within it, an upload that the server does not know is `PartsLost`."""
