@@ -59,6 +59,11 @@ API_PAGES = {
     "versions of a model": f"{API}/models/{MODEL}/versions/",
     "versions of a model, search": f"{API}/models/{MODEL}/versions/?search=metrics.accuracy > 0.5",
     "version": f"{API}/models/{MODEL}/versions/1.5.5/",
+    "aliases": f"{API}/models/{MODEL}/aliases/",
+    "history": f"{API}/models/{MODEL}/aliases/production/history/",
+    "history, page 30": f"{API}/models/{MODEL}/aliases/production/history/?page=30",
+    "history at a moment": f"{API}/models/{MODEL}/aliases/production/history/?at=2025-02-01T12:00Z",
+    "approvals": f"{API}/approvals/",
     "trash": f"{API}/trash/",
     "audit trail": f"{API}/audit/",
 }
@@ -70,6 +75,7 @@ CONSOLE_PAGES = {
     "console, versions, page 1000": "/versions/?p={deep}",
     "console, versions, search": "/versions/?q=tag:vision metrics.accuracy > 0.9",
     "console, versions, words": "/versions/?q=grain ship",
+    "console, trash": "/trash/",
     "console, model": f"/models/{MODEL}/",
     "console, audit": "/audit/",
 }

@@ -157,7 +157,7 @@ def _version(
         source={"repository": "https://git.example/models", "commit": f"{dice.getrandbits(160):x}"},
         parameters={"epochs": 90, "rate": dice.random()},
         card=_text(dice, 120),
-        signature={"inputs": [{"name": "x", "dtype": "FP32", "shape": [-1, 3, 224, 224]}]},
+        signature={"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3, 224, 224]}]},
         size=dice.randrange(1_000_000, 500_000_000),
         steps=[
             {"name": name, "state": "done", "progress": 1.0, "duration_ms": 40}

@@ -18,6 +18,7 @@ LATEST = "latest"
 MAX_LENGTH = 80
 _CORE = 24  # characters of a sort key that are its three numbers
 _RELEASE = "f"
+_LAST = "g"  # after every character of a key, in every collation
 _ANY = ("x", "X", "*")
 _PART = r"(?:0|[1-9][0-9]{0,9}|[xX*])"
 _PARTIAL = rf"[vV]?(?P<core>{_PART}(?:\.{_PART}){{0,2}})(?:-(?P<pre>[0-9A-Za-z.-]+))?"
@@ -36,7 +37,7 @@ class Span:
     """
 
     low: str = ""
-    high: str = "g"  # after every key
+    high: str = _LAST
     pre: frozenset[str] = frozenset()
 
     def holds(self, sort_key: str) -> bool:
@@ -145,7 +146,7 @@ def _key(numbers: list[int], pre: str | None, whole: str) -> str:
 
 def _span(operator: str, numbers: list[int], key: str, pre: str | None) -> Span:
     named = frozenset({key[:_CORE]}) if pre else frozenset[str]()
-    after = _after(numbers) if len(numbers) < 3 else key + "~"  # next to this one alone
+    after = _after(numbers) if len(numbers) < 3 else key + _LAST  # next to this one alone
     match operator:
         case ">=":
             return Span(low=key, pre=named)

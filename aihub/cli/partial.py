@@ -68,6 +68,11 @@ class Partial:
             if n not in self._done
         ]
 
+    def begin_anew(self) -> None:
+        """Count on nothing that is there."""
+        with self._lock:
+            self._done.clear()
+
     def write(self, content: bytes, offset: int) -> None:
         with self._lock:
             os.lseek(self._handle, offset, os.SEEK_SET)

@@ -12,6 +12,7 @@ from aihub.cli.which import model_path, version_path
 
 POLL = 0.3  # seconds
 DONE = ("ready", "rejected")
+_OF_FILES = ("files", "dvc", "", "non_field_errors")
 
 
 def published_same(
@@ -32,6 +33,19 @@ def published_same(
         "a version that is ready does not change. Choose another number.",
         state=found["state"],
     )
+
+
+def check(hub: Hub, model: str, body: dict[str, Any]) -> None:
+    """`Failure` for what would be refused, before anything is sent: a version without any file
+    is refused, so that all that may be wrong with it is its files."""
+    try:
+        publish(hub, model, body)
+    except Failure as failure:
+        others = [error for error in failure.errors if error.get("field") not in _OF_FILES]
+        if failure.status == 400 and not others:
+            return
+        failure.errors = others
+        raise
 
 
 def publish(hub: Hub, model: str, body: dict[str, Any]) -> dict[str, Any]:

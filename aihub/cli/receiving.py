@@ -74,10 +74,16 @@ class Receiver:
                 partial.finished(piece)
 
             try:
-                for _ in work_on(missing, work, threads=self.parallel, stop=self.hub.stop):
-                    pass
+                for piece in missing[:1]:  # shows whether the server sends parts at all
+                    work(piece)
             except _NoRanges:
-                raise Failure(f"{self.hub.login.url} cannot send parts of a file.") from None
+                partial.begin_anew()
+                meter.add(-there)
+                whole = Piece(0, 0, remote.size)
+                _Fetch(self._wire(), self.hub, route, partial, meter, whole).run()
+                return
+            for _ in work_on(missing[1:], work, threads=self.parallel, stop=self.hub.stop):
+                pass
 
     def _wire(self) -> Wire:
         if not hasattr(self._wires, "wire"):

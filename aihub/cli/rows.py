@@ -68,14 +68,13 @@ def _of_file(path: Path, key: str) -> Row:
 
 def _of_zip(path: Path) -> Iterator[Row]:
     try:
-        archive = ZipFile(path)
+        archive = ZipFile(path)  # open until the command ends: rows are read after this
     except BadZipFile:
         raise Failure(f"{path} is no zip archive.", Exit.USAGE) from None
     lock = threading.Lock()
-    with archive:
-        for entry in archive.infolist():
-            if Path(entry.filename).suffix.lower() in PICTURES and not entry.is_dir():
-                yield Row(entry.filename, _member(archive, entry, lock))
+    for entry in archive.infolist():
+        if Path(entry.filename).suffix.lower() in PICTURES and not entry.is_dir():
+            yield Row(entry.filename, _member(archive, entry, lock))
 
 
 def _member(archive: ZipFile, entry: ZipInfo, lock: threading.Lock) -> Callable[[], Picture]:

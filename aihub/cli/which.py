@@ -8,7 +8,7 @@ from aihub.cli.failures import Exit, Failure
 from aihub.cli.hub import Hub, segment
 
 DEFAULT_ALIAS = "production"
-_VERSION = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
+LATEST = "latest"
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 
 
@@ -48,37 +48,24 @@ def alias_path(model: str, alias: str) -> str:
 
 def find(hub: Hub, which: Which) -> dict[str, Any]:
     """The version that is meant, whole."""
-    number = which.version
-    if not _VERSION.fullmatch(number):
-        number = _resolve(hub, which)
-    found: dict[str, Any] = hub.get(version_path(which.model, number))
+    found: dict[str, Any] = hub.get(version_path(which.model, _number(hub, which)))
     return found
 
 
-def _resolve(hub: Hub, which: Which) -> str:
+def _number(hub: Hub, which: Which) -> str:
+    """A version's number, or a range, which the hub reads as the newest ready one in it."""
     if not which.version:
         return _default(hub, which.model)
     if _is_alias(which.version):
         return str(hub.get(alias_path(which.model, which.version))["version"])
-    return _newest(hub, which.model, which.version)
+    return which.version
 
 
 def _default(hub: Hub, model: str) -> str:
     aliases = hub.get(model_path(model))["aliases"]
-    if DEFAULT_ALIAS in aliases:
-        return str(aliases[DEFAULT_ALIAS])
-    return _newest(hub, model, "")
-
-
-def _newest(hub: Hub, model: str, wanted: str) -> str:
-    """The newest ready version, of those in a range."""
-    for found in hub.pages(f"{model_path(model)}versions/", version=wanted):
-        if found["state"] == "ready":
-            return str(found["version"])
-    fitting = f" that fits “{wanted}”" if wanted else ""
-    raise Failure(f"“{model}” has no ready version{fitting}.", Exit.MISSING)
+    return str(aliases.get(DEFAULT_ALIAS, LATEST))
 
 
 def _is_alias(text: str) -> bool:
-    """Whether it cannot be a version or a range: `v1` and `x` are taken as ranges."""
-    return bool(_ALIAS.fullmatch(text)) and not re.fullmatch(r"v\d[\w.-]*|x", text)
+    """Whether it cannot be a version or a range: `v1`, `x` and `latest` are taken as ranges."""
+    return bool(_ALIAS.fullmatch(text)) and not re.fullmatch(rf"v\d[\w.-]*|x|{LATEST}", text)

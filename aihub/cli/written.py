@@ -3,8 +3,7 @@
 import csv
 import io
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,23 +16,27 @@ class Written:
     def __init__(self, path: Path, *, anew: bool = False) -> None:
         self._csv = path.suffix.lower() == ".csv"
         self._file: IO[bytes] = path.open("w+b" if anew or not path.exists() else "r+b")
-        self._cut()
-        if self._csv and self._file.tell() == 0:
-            self._append(_csv_line(COLUMNS))
 
     def rows(self) -> Iterator[tuple[str, bool]]:
-        """Of each row that is there: its key, and whether it failed."""
-        self._file.seek(0)
+        """Of each row that is there: its key, and whether it failed; ValueError for other text."""
+        lines = [line for line in self._file if line.endswith(b"\n")]
+        if not lines and self._file.tell():
+            raise ValueError
         if self._csv:
-            text = io.TextIOWrapper(self._file, "utf-8", newline="")
-            for found in csv.DictReader(text):
-                yield str(found.get("key")), bool(found.get("error"))
-            text.detach()
+            yield from _of_csv(lines)
         else:
-            for line in self._file:
+            for line in lines:
                 found = json.loads(line)
                 yield str(found["key"]), bool(found["error"])
-        self._file.seek(0, os.SEEK_END)
+
+    def go_on(self) -> None:
+        """After the rows; the half of a line that a killed process left is dropped."""
+        self._file.seek(0)
+        end = sum(len(line) for line in self._file if line.endswith(b"\n"))
+        self._file.truncate(end)
+        self._file.seek(end)
+        if self._csv and end == 0:
+            self._append(_csv_line(COLUMNS))
 
     def add(self, key: str, predictions: Any, error: str | None) -> None:
         if self._csv:
@@ -49,13 +52,13 @@ class Written:
         self._file.write(line)
         self._file.flush()
 
-    def _cut(self) -> None:
-        """Drop the half of a line that a killed process left."""
-        end = 0
-        for line in self._file:
-            end += len(line) if line.endswith(b"\n") else 0
-        self._file.truncate(end)
-        self._file.seek(end)
+
+def _of_csv(lines: Sequence[bytes]) -> Iterator[tuple[str, bool]]:
+    rows = csv.reader(line.decode() for line in lines)
+    if tuple(next(rows, COLUMNS)) != COLUMNS:
+        raise ValueError
+    for key, _, error in rows:
+        yield key, bool(error)
 
 
 def json_line(key: str, predictions: Any, error: str | None) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,7 +11,9 @@ from rest_framework.views import APIView
 from aihub.api import caller
 from aihub.problems import N_, Problem
 from registry import selectors
-from registry.comparing import compare
+from registry.api.promotion import DifferenceOutput
+from registry.comparing import Comparison, compare
+from registry.services.fitness import signature_differences
 
 WITH = "with"
 
@@ -64,6 +66,11 @@ class ComparisonOutput(serializers.Serializer[Any]):
     source = PairOutput(many=True)  # type: ignore[assignment]
     labels = LabelChangesOutput()
     files = FilePairOutput(many=True)
+    signature = serializers.SerializerMethodField()
+
+    @extend_schema_field(DifferenceOutput(many=True))
+    def get_signature(self, found: Comparison) -> Any:
+        return DifferenceOutput(signature_differences(found.left, found.right), many=True).data
 
 
 class CompareView(APIView):

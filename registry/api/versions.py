@@ -16,6 +16,7 @@ from aihub.api import JSONParser, caller, validated
 from registry import selectors
 from registry.api.listing import KeyedPagination
 from registry.api.publishing import check_may_publish, publish_form, publish_stored
+from registry.api.ranges import VersionRange
 from registry.api.searching import Search
 from registry.api.serializers import (
     VersionChanges,
@@ -39,7 +40,7 @@ class VersionListView(generics.ListAPIView[ModelVersion]):
 
     serializer_class = VersionSummary
     parser_classes = (MultiPartParser, JSONParser)
-    filter_backends = (Search,)
+    filter_backends = (Search, VersionRange)
     search_where = staticmethod(versions_where)
     pagination_class = KeyedPagination
     queryset = ModelVersion.objects.none()

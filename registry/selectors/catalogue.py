@@ -5,11 +5,12 @@ from django.db.models.functions import Coalesce
 
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
-from registry import semver, version_ranges
+from registry import semver
 from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Team, Variant
 from registry.models.versions import State
 from registry.processing import optimiser
 from registry.refusals import Refused
+from registry.selectors.ranged import version_named
 from registry.services.models import denied
 from registry.services.taken import sees
 
@@ -103,31 +104,6 @@ def version_of(model: RegisteredModel, version: str) -> ModelVersion:
     if found is None:
         raise version_missing(model.name, version)
     return found
-
-
-def version_named(model: RegisteredModel, text: str) -> str:
-    """The number that a text means: itself, or the newest ready version where it is a range.
-
-    Raises `Problem` 404 where no ready version is in the range.
-    """
-    try:
-        wanted = version_ranges.parse(text)
-    except Refused:
-        return text
-    rows = model.versions.filter(state=State.READY).order_by().values_list("version", "sort_key")
-    found = wanted.newest(rows.iterator(), key=lambda row: row[1])
-    if found is None:
-        raise version_missing_in(model.name, text)
-    return found[0]
-
-
-def version_missing_in(model: str, text: str) -> Problem:
-    return Problem(
-        404,
-        N_("“%(model)s” has no version in “%(range)s” that is ready."),
-        model=model,
-        range=text[:80],
-    )
 
 
 def version_missing(model: str, version: str) -> Problem:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cast import PASSWORD
 from tests.cli.command import Command
+from tests.cli.files import large_onnx
 from tests.cli.relay import Relay, relaying
 from tests.contract.calls import published, unique
 from tests.contract.making import SMALL, photograph, state_dict_file, tiny_onnx
@@ -88,3 +89,11 @@ def classifier(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Classifier
     file = state_dict_file(tmp_path_factory.mktemp("classifier") / "weights.pth")
     published(hub, name, "1.0.0", file, **SMALL)
     return Classifier(name, (photograph("coffee.png"), photograph("chelsea.png")))
+
+
+@pytest.fixture(scope="session")
+def wider(hub: Hub, adder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A version of `adder` that takes another input: who calls it would notice."""
+    file = large_onnx(tmp_path_factory.mktemp("wider") / "wider.onnx", 4096)
+    published(hub, adder, "0.9.0", file)
+    return "0.9.0"

@@ -30,8 +30,9 @@ def published(hub: Hub, model: str, version: str, *files: Path, **fields: str) -
     return hub.wait_ready(model, version)
 
 
-def set_alias(client: httpx.Client, model: str, alias: str, version: str) -> None:
-    answer = client.put(f"{API}/models/{model}/aliases/{alias}/", json={"version": version})
+def set_alias(client: httpx.Client, model: str, alias: str, version: str, **more: Any) -> None:
+    said = {"version": version, **more}
+    answer = client.put(f"{API}/models/{model}/aliases/{alias}/", json=said)
     assert answer.status_code == 200, answer.text
 
 

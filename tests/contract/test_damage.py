@@ -54,14 +54,13 @@ def test_a_changed_file_is_refused_and_what_was_loaded_goes_on(hub: Hub, tmp_pat
     published(hub, name, "1.0.0", good, task="tensor")
     published(hub, other, "1.0.0", good, task="tensor")
     set_alias(client, name, "production", "1.0.0")
-    bad = published(
-        hub, name, "2.0.0", linear_onnx(tmp_path / "bad.onnx", item=(5,), classes=7), task="tensor"
-    )
+    alike = linear_onnx(tmp_path / "bad.onnx", item=(5,), classes=2, batch="M")  # in other bytes
+    bad = published(hub, name, "2.0.0", alike, task="tensor")
     rows = [[1.0, 2.0, 3.0, 4.0, 5.0]]
     assert predict_json(client, name, rows).json()["version"] == "1.0.0"
     spoil(hub, bad)
     try:
-        set_alias(client, name, "production", "2.0.0")
+        set_alias(client, name, "production", "2.0.0", allow_incompatible=True)
         problem = problem_of(predict_json(client, name, rows, version="2.0.0"), 503)
         assert "changed in the storage" in problem["detail"]
         assert predict_json(client, name, rows).json()["version"] == "1.0.0"

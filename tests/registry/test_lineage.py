@@ -250,6 +250,16 @@ class TestComparing:
         assert files["file-2"]["left"] is None
         assert files["file-0"]["left"]["sha256"] != files["file-0"]["right"]["sha256"]
 
+    def test_what_callers_would_notice_is_told(self, client: APIClient, pair: None) -> None:
+        for number, name in (("1.0.0", "x"), ("1.1.0", "picture")):
+            tensor = {"name": name, "datatype": "FP32", "shape": [-1, 4]}
+            signature = {"inputs": [tensor], "outputs": []}
+            ModelVersion.objects.filter(version=number).update(signature=signature)
+        told = self.compared(client)["signature"]
+        assert any(entry["breaking"] for entry in told)
+        assert any("picture" in entry["message"] for entry in told)
+        assert self.compared(client, "1.0.0")["signature"] == []
+
     def test_with_itself_and_with_another_model(
         self, client: APIClient, pair: None, beta: Team
     ) -> None:

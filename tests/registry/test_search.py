@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -259,3 +260,39 @@ class TestRows:
 
 def _metrics(version: ModelVersion) -> dict[str, float]:
     return dict(version.metric_rows.values_list("name", "value"))
+
+
+class TestManyTags:
+    @pytest.fixture
+    def tags(self, alpha: Team) -> None:
+        """10,000 of them, a hundred a model."""
+        for number in range(100):
+            names = [f"tag {number} {index}" for index in range(100)]
+            make_model(alpha, f"model-{number}", tags=names)
+
+    def test_lists_and_searches_hold(
+        self, client: APIClient, tags: None, django_assert_max_num_queries: Any
+    ) -> None:
+        with django_assert_max_num_queries(10):
+            rows = client.get(MODELS, {"page_size": 200}).json()["results"]
+        assert sum(len(row["tags"]) for row in rows) == 10_000
+        assert found(client, MODELS, 'tag:"tag 7 99"') == ["model-7"]
+        assert found(client, MODELS, 'tag:"tag 7 99" or "g 8 9"') == ["model-7", "model-8"]
+        assert client.get(MODELS, {"tag": "tag 7 99"}).json()["count"] == 1
+
+    def test_a_model_does_not_take_them_all(self, client: APIClient, alpha: Team) -> None:
+        make_model(alpha, tags=["old"])
+        many = [f"tag {number}" for number in range(10_000)]
+        assert client.patch(f"{MODELS}digits/", {"tags": many}).status_code == 400
+        sent = {"name": "other", "team": "alpha", "tags": many}
+        assert client.post(MODELS, sent).status_code == 400
+        assert client.get(f"{MODELS}digits/").json()["tags"] == ["old"]
+
+    def test_the_console_shows_them_in_bounds(
+        self, developer: User, client: APIClient, tags: None
+    ) -> None:
+        console = Client()
+        console.force_login(developer)
+        page = console.get("/models/", {"q": "vision"})
+        assert page.status_code == 200
+        assert len(page.content) < 200_000

@@ -109,6 +109,7 @@ def _skip(found: Iterator[Row], written: Written, counts: Counts) -> None:
             "The output holds rows of other inputs: name another file, or --overwrite it.",
             Exit.USAGE,
         ) from None
+    written.go_on()
 
 
 def _run(

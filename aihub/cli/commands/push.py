@@ -123,6 +123,7 @@ def _push(
         if found:
             output.note(f"{model} {found['version']} is published already, from these files.")
             return [], found
+        publishing.check(hub, model, body)
         sent = _send_all(sender, given, known, memories)
         files = [{"upload": file.upload, "path": file.path} for file in sent]
         found = publishing.publish(hub, model, body | {"files": files})
