@@ -16,7 +16,7 @@ RUN /opt/venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$
 FROM ${PYTHON_IMAGE}
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libmariadb3 \
+    && apt-get install --yes --no-install-recommends bubblewrap libmariadb3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home --home-dir /var/lib/aihub aihub
 COPY --from=build /opt/venv /opt/venv

@@ -1,10 +1,12 @@
-"""The steps that inference adds to processing: load the version, and run it once.
+"""The steps that inference adds to processing: convert programs, load the version, run it once.
 
 This module is imported when Django starts, in every role: torch and ONNX Runtime come with
 the steps, not with it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.spec import TEXT_EMBEDDING
@@ -12,14 +14,23 @@ from registry.processing.steps import Context, add_step
 
 if TYPE_CHECKING:
     from inference.runtimes.base import LoadedModel
+    from inference.spec import ModelSpec
 
 _MODEL = "inference.model"  # where `load` leaves the model for `sample`
 
 
 def register() -> None:
     """Add the steps; called when Django is ready."""
+    add_step("convert", convert)
     add_step("load", load)
     add_step("sample", sample)
+
+
+def convert(context: Context) -> None:
+    """Make data of a program, in the sandbox; what is data already stays as it is."""
+    from inference.converting import conversion
+
+    conversion.convert(context)
 
 
 def load(context: Context) -> None:
@@ -36,7 +47,7 @@ def load(context: Context) -> None:
         version.labels = completion.labels(version.labels, context.paths)
         spec = replace(spec, labels=tuple(version.labels))
     spec = loading.runtime_of(spec).completed(spec)
-    model = loading.model_load(spec, context.paths)
+    model = loading.model_load(spec, _paths(context, spec))
     spec = completion.completed(spec, model.signature)
     version.num_classes = spec.num_classes
     version.preprocessing = spec.preprocessing.as_json() if spec.preprocessing else {}
@@ -66,4 +77,12 @@ def _loaded_again(context: Context) -> "LoadedModel":
     from inference import loading
     from inference.specs import spec_of
 
-    return loading.model_load(spec_of(context.version), context.paths)
+    spec = spec_of(context.version)
+    return loading.model_load(spec, _paths(context, spec))
+
+
+def _paths(context: Context, spec: "ModelSpec") -> Mapping[str, Path]:
+    """What is loaded: the version's files, or what they were converted into."""
+    from inference.loading import local_files
+
+    return local_files(spec.files) if context.version.served_format else context.paths

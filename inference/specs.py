@@ -13,6 +13,7 @@ from aihub.problems import N_, Problem
 from inference.signature import Signature
 from inference.spec import FileRef, ModelSpec
 from registry import manifests
+from registry.files import COMPANIONS
 from registry.models import ModelVersion
 from registry.preprocessing import Preprocessing
 from registry.services.integrity import record_damaged
@@ -27,7 +28,7 @@ def spec_of(version: ModelVersion) -> ModelSpec:
         model=version.model.name,
         version=version.version,
         version_id=version.pk,
-        format=version.format,
+        format=version.served_format or version.format,
         task=version.model.task,
         architecture=version.architecture,
         options=version.architecture_options,
@@ -75,9 +76,19 @@ def check_seal(version: ModelVersion) -> None:
 
 
 def _files(version: ModelVersion) -> tuple[FileRef, ...]:
+    """What is loaded: of a converted version the converted files, and what tells of it (labels,
+    tokenizer), but never the program that was published.
+    """
     rows = version.files.exclude(blob=None).order_by("path")
-    values = rows.values_list("path", "blob__sha256", "blob__md5", "blob__size")
-    return tuple(FileRef(*row) for row in values)
+    names = ("path", "blob__sha256", "blob__md5", "blob__size")
+    own = tuple(FileRef(*row) for row in rows.values_list(*names))
+    if not version.served_format:
+        return own
+    converted = version.converted.order_by("path").values_list(*names)
+    return (
+        *(file for file in own if file.path in COMPANIONS),
+        *(FileRef(*row) for row in converted),
+    )
 
 
 def _folder() -> Path:

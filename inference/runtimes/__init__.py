@@ -38,10 +38,10 @@ REFERENCE: Mapping[str, str] = {
     "onnx": "onnxruntime",
     "openvino": "openvino",
     "paddle": "openvino",
-    "saved_model": "openvino",
-    "tflite": "openvino",
 }
-
+# Formats that hold programs: what they were converted into, in the sandbox, is served.
+CONVERTED = frozenset(("torchscript", "torch_export", "saved_model", "tflite"))
+NOT_CONVERTED = N_("This version was published before programs were converted. Publish it again.")
 
 _imported: set[str] = set()
 
@@ -58,7 +58,12 @@ def runtime_named(name: str, architectures: Iterable[str]) -> Runtime:
 
 
 def reference_runtime(format: str) -> str:  # noqa: A002
-    """The name of the runtime that serves a format as published; Refused where there is none."""
+    """The name of the runtime that serves a format; Refused where there is none.
+
+    Programs have none: what they were converted into is served.
+    """
+    if format in CONVERTED:
+        raise Refused(NOT_CONVERTED)
     if format not in REFERENCE:
         raise Refused(N_("There is no runtime for the format “%(format)s”."), format=format)
     return REFERENCE[format]

@@ -14,15 +14,13 @@ from openvino.preprocess import PrePostProcessor
 
 from inference.runtimes.folders import make_available, one_folder
 from inference.spec import ModelSpec
-from registry.scanning.saved_models import unpack
 
 # The graph's suffix and, where they lie apart, that of the weights.
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "openvino": (".xml", ".bin"),
     "paddle": (".pdmodel", ".pdiparams"),
-    "tflite": (".tflite",),
 }
-FORMATS = frozenset({"onnx", "saved_model", *_SUFFIXES})
+FORMATS = frozenset({"onnx", *_SUFFIXES})
 _CHANNELS = (1, 3)
 
 
@@ -35,10 +33,6 @@ def laid_out(spec: ModelSpec, files: Mapping[str, Path]) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="aihub-model-") as made:
         folder = Path(made)
-        if spec.format == "saved_model":
-            unpack(files[spec.main_file], folder)
-            yield folder
-            return
         graph, *weights = _SUFFIXES[spec.format]
         make_available(files[spec.main_file], folder / f"model{graph}")
         for name, local in files.items():

@@ -13,6 +13,9 @@ from registry.refusals import N_, Refused
 from registry.services.blobs import blob_of_upload
 from registry.services.uploads import upload_discard
 
+FORMAT = "format"
+KNOWN = N_("The content is that of the format %(format)s.")
+
 
 def checksum(context: Context) -> None:
     """Hash every upload and make it a blob; the same content is kept once."""
@@ -41,6 +44,8 @@ def identify(context: Context) -> None:
             found=found,
         )
     context.version.format = found
+    finding = scanning.Finding(FORMAT, "info", KNOWN, {"format": found})
+    context.version.report = [{"file": main_file(context), **finding.as_dict()}]
 
 
 def scan(context: Context) -> None:
@@ -48,7 +53,8 @@ def scan(context: Context) -> None:
     main = main_file(context)
     siblings = {path: local for path, local in context.paths.items() if path != main}
     report = scanning.scan(context.paths[main], context.version.format, siblings=siblings)
-    context.version.report = [{"file": main, **f.as_dict()} for f in report.findings]
+    before = [finding for finding in context.version.report if finding["layer"] == FORMAT]
+    context.version.report = [*before, *({"file": main, **f.as_dict()} for f in report.findings)]
 
 
 def main_file(context: Context) -> str:

@@ -15,12 +15,14 @@ from django.utils import timezone
 from aihub import events
 from aihub.plain import plain
 from aihub.problems import Problem
+from registry.files import main_of
 from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
 from registry.processing import builtin, jobs, steps
 from registry.processing.jobs import Lease, LeaseLost
 from registry.refusals import N_, Refused
+from registry.scanning import Finding
 from registry.services.aliases import alias_set
 from registry.services.directories import directory_ensure
 from registry.services.integrity import blob_local
@@ -40,8 +42,10 @@ SAVED = (
     "parameter_count",
     "size",
     "report",
+    "served_format",
     "steps",
 )
+_LAYERS = {"identify": "format"}  # of steps whose layer has another name
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +92,7 @@ def _run(version: ModelVersion, lease: Lease) -> None:
 
 
 def _run_steps(version: ModelVersion, lease: Lease) -> None:
-    context = steps.Context(version)
+    context = steps.Context(version, confirm=lease.confirm)
     if [entry["name"] for entry in version.steps] != [step.name for step in steps.all_steps()]:
         version.steps = steps.pending()  # the hub was upgraded meanwhile
     for step, entry in zip(steps.all_steps(), version.steps, strict=True):
@@ -175,6 +179,7 @@ def _give_alias(version: ModelVersion) -> None:
 
 
 def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:
+    version.report = [*version.report, _refusal(version, refused)]
     with transaction.atomic():
         _save(
             version,
@@ -186,6 +191,16 @@ def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:
         lease.fail(plain(str(refused)))
         revision_bump()
         _emit("version.rejected", version, reason=plain(str(refused)))
+
+
+def _refusal(version: ModelVersion, refused: Refused) -> dict[str, Any]:
+    """The finding that refused a version: of a layer of the scan, else of the step under way."""
+    sizes = dict(version.files.values_list("path", "size"))
+    named = refused.values.get("file")
+    file = named if named in sizes else main_of(sizes) or ""
+    layer = refused.layer or _LAYERS.get(_current_step(version), _current_step(version))
+    finding = Finding(layer, "error", refused.message, refused.values)
+    return {"file": file, **finding.as_dict()}
 
 
 def _emit(name: str, version: ModelVersion, **data: Any) -> None:

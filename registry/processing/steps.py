@@ -14,13 +14,15 @@ class Context:
 
     A step sets fields of `version`; they are saved when it ends. `paths` are local, verified
     files by their path in the version. `scratch` lives as long as one attempt: a later step may
-    find it empty.
+    find it empty. `confirm` raises unless the attempt still has the version: a step that writes
+    rows calls it in their transaction.
     """
 
     version: ModelVersion
     paths: Mapping[str, Path] = field(default_factory=dict)
     scratch: dict[str, Any] = field(default_factory=dict)
     on_progress: Callable[[float], None] = lambda fraction: None
+    confirm: Callable[[], None] = lambda: None
 
     def progress(self, fraction: float) -> None:
         """Say how much of the step is done (0 to 1)."""

@@ -15,9 +15,10 @@ from stat import S_ISLNK
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from registry.refusals import N_, Refused
+from registry.refusals import N_, Refused, in_layer
 from registry.scanning.signatures import ENDS_EARLY, ZIP
 
+LAYER = "archive"
 END_RECORD = b"PK\x05\x06"
 MAX_ENTRIES = 100_000
 MAX_DIRECTORY = 16 << 20
@@ -25,6 +26,8 @@ MAX_RATIO = 20
 """How many times smaller deflate may make a member: weights barely shrink at all."""
 SMALL = 4096
 """Bytes under which the ratio says nothing, as a run of zeros may be legitimate."""
+MAX_GROWTH, GROWTH_FLOOR = 10, 1 << 28
+"""How many times its size, beyond so many bytes, a whole archive may unpack to."""
 
 BROKEN = N_("The archive is damaged or was altered by hand. Save it again with torch.save.")
 TOO_MANY = N_("The archive has too many members (at most %(limit)s).")
@@ -33,6 +36,7 @@ BAD_PATH = N_("The archive holds a member with a forbidden path: %(member)s.")
 ENCRYPTED = N_("The archive is encrypted. Save it again with torch.save.")
 ODD_METHOD = N_("%(member)s is compressed in a way torch cannot read.")
 BOMB = N_("%(member)s would unpack from %(packed)s to %(unpacked)s bytes, like a zip bomb.")
+WHOLE_BOMB = N_("The archive would unpack from %(packed)s to %(unpacked)s bytes, like a zip bomb.")
 OVERLAP = N_("The members %(first)s and %(second)s of the archive overlap.")
 TOO_LARGE = N_("%(member)s is larger than the %(limit)s bytes that are read of it.")
 
@@ -59,11 +63,13 @@ class Member:
         return self.start + self.packed
 
 
+@in_layer(LAYER)
 def names(path: Path) -> list[str]:
     """The names in the directory, unchecked; Refused if there is no readable directory."""
     return [info.filename for info in _directory(path)[0]]
 
 
+@in_layer(LAYER)
 def members(path: Path, *, folders: bool = False, ratio: int = MAX_RATIO) -> dict[str, Member]:
     """The checked members by name, in the order of their data.
 
@@ -71,7 +77,7 @@ def members(path: Path, *, folders: bool = False, ratio: int = MAX_RATIO) -> dic
     `ratio` times smaller.
     """
     infos, data_end = _directory(path)
-    _check_names([info.filename.removesuffix("/" if folders else "") for info in infos])
+    check_names([info.filename.removesuffix("/" if folders else "") for info in infos])
     with path.open("rb") as file:
         found = [_member(file, info, ratio) for info in infos]
     found.sort(key=lambda member: member.header)
@@ -79,6 +85,7 @@ def members(path: Path, *, folders: bool = False, ratio: int = MAX_RATIO) -> dic
     return {member.name: member for member in found if not member.name.endswith("/")}
 
 
+@in_layer(LAYER)
 def read(path: Path, member: Member, limit: int) -> bytes:
     """A member's bytes, never more than `limit`; Refused if it is larger or broken."""
     if member.size > limit or member.packed > limit:
@@ -139,7 +146,14 @@ def _end64(tail: bytes, place: int) -> tuple[int, int, int]:
     return count, length, start
 
 
-def _check_names(found: Sequence[str]) -> None:
+@in_layer(LAYER)
+def check_growth(packed: int, unpacked: int) -> None:
+    """Refuse an archive that unpacks to much more than it has, whatever each member does."""
+    if unpacked > MAX_GROWTH * packed + GROWTH_FLOOR:
+        raise Refused(WHOLE_BOMB, packed=packed, unpacked=unpacked)
+
+
+def check_names(found: Sequence[str]) -> None:
     """Upper and lower case are one name: torch's reader finds members in any case."""
     seen: set[str] = set()
     for name in found:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from registry.files import COMPANIONS
-from registry.refusals import N_, Refused
+from registry.refusals import N_, Refused, in_layer
 from registry.scanning import safetensors_files
 from registry.scanning.signatures import HEAD, ZIP, is_pickle
 
@@ -20,6 +20,7 @@ SECOND_MODEL = N_(
 )
 
 
+@in_layer("files")
 def check(siblings: Mapping[str, Path], used: frozenset[str] = frozenset()) -> None:
     """Refused unless files known by name are what they are called, and no other is a model.
 

@@ -10,27 +10,24 @@ from registry.scanning import (
     protobuf,
     safetensors_files,
     saved_models,
+    tars,
     tflite_files,
 )
 from registry.scanning.door import EMPTY
 from registry.scanning.signatures import (
     ENDS_EARLY,
+    GZIP,
     HEAD,
     KERAS_MODEL,
     LEGACY,
     NOT_A_MODEL,
+    PACKED,
+    TAR,
+    TAR_AT,
     ZIP,
     refuse_known,
 )
 
-TORCHSCRIPT = N_(
-    "This is a TorchScript archive, a program. Publish the weights alone "
-    "(torch.save(model.state_dict(), …)) or export the model to ONNX."
-)
-TORCH_EXPORT = N_(
-    "This is a torch.export archive (.pt2), which could run code when loaded. Publish the weights "
-    "alone (torch.save(model.state_dict(), …)) or export the model to ONNX."
-)
 PLAIN_ZIP = N_(
     "This is a zip archive without a model of its own. Unpack it and send the model file."
 )
@@ -40,8 +37,10 @@ UNKNOWN = N_(
 )
 LONE_GRAPH = N_(
     "This looks like the saved_model.pb of a TensorFlow SavedModel. Send its whole folder as one "
-    ".zip archive."
+    ".zip or .tar.gz archive."
 )
+
+EXPORTED = {"archive_format", "archive_version", "serialized_exported_program.json"}
 
 
 def identify(path: Path) -> str:
@@ -53,6 +52,8 @@ def identify(path: Path) -> str:
     refuse_known(head)
     if head.startswith(ZIP):
         return _identify_zip(path)
+    if head.startswith(GZIP) or head.startswith(TAR, TAR_AT):
+        return _identify_tar(path, "gzip" if head.startswith(GZIP) else "tar")
     if head.startswith(LEGACY):
         return "state_dict"
     if safetensors_files.header_length(head) is not None:
@@ -70,9 +71,9 @@ def _identify_zip(path: Path) -> str:
     names = [PurePosixPath(name) for name in archives.names(path)]
     inner = {str(PurePosixPath(*name.parts[1:])) for name in names if len(name.parts) > 1}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise Refused(TORCHSCRIPT)
-    if inner & {"archive_format", "archive_version", "serialized_exported_program.json"}:
-        raise Refused(TORCH_EXPORT)
+        return "torchscript"
+    if inner & EXPORTED or "serialized_exported_program.json" in {name.name for name in names}:
+        return "torch_export"
     if "data.pkl" in inner:
         return "state_dict"
     if saved_models.is_saved_model(map(str, names)):
@@ -80,9 +81,14 @@ def _identify_zip(path: Path) -> str:
     raise _other_zip({name.name for name in names})
 
 
+def _identify_tar(path: Path, kind: str) -> str:
+    """Of all that comes in tar archives, a SavedModel is a model."""
+    if saved_models.is_saved_model(tars.names(path)):
+        return "saved_model"
+    raise Refused(PACKED, kind=kind)
+
+
 def _other_zip(names: set[str]) -> Refused:
-    if "serialized_exported_program.json" in names:
-        return Refused(TORCH_EXPORT)
     if "model.weights.h5" in names:
         return Refused(KERAS_MODEL, kind="Keras")
     if names and all(name.endswith(".npy") for name in names):

@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from registry.refusals import N_, Refused
+from registry.refusals import N_, Refused, in_layer
 from registry.scanning.report import TensorInfo
 from registry.scanning.tensors import MAX_DIMENSIONS, are_sizes
 
@@ -71,6 +71,7 @@ class Weights:
         """The siblings that hold tensors, as far as tensors were checked."""
         return frozenset(self._used)
 
+    @in_layer("tensors")
     def check(self, tensor: TensorProto) -> TensorInfo:
         """The tensor's type and shape; Refused unless exactly its bytes are there."""
         name, shape = tensor.name[:200], tuple(tensor.dims)

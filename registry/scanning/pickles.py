@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, TypeVar
 
-from registry.refusals import N_, Refused
+from registry.refusals import N_, Refused, in_layer
 from registry.scanning import standins
 from registry.scanning.tensors import Storage, StoredTensor
 
@@ -51,6 +51,7 @@ class Machine:
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
 
+    @in_layer("pickle")
     def run(self, stream: BinaryIO) -> object:
         """The object of the pickle at the stream's place, which then stands behind its end."""
         try:
@@ -72,9 +73,9 @@ class Machine:
         if name in _VALUES:
             self._stack.append(_VALUES[name])
         elif name in _LITERALS:
-            self._stack.append(_argument(name, stream))
+            self._stack.append(argument_of(name, stream))
         elif name in _STEPS:
-            _STEPS[name](self, _argument(name, stream))
+            _STEPS[name](self, argument_of(name, stream))
         else:
             raise Refused(ODD_OPCODE, opcode=name)
 
@@ -193,7 +194,7 @@ def _name(stream: BinaryIO) -> str:
     return _OPCODES[stream.read(1)]
 
 
-def _argument(name: str, stream: BinaryIO) -> Any:
+def argument_of(name: str, stream: BinaryIO) -> Any:
     """An opcode's argument, as torch reads it: pickletools would undo escapes in global names."""
     if name in ("GLOBAL", "INST"):
         return ".".join(stream.readline()[:-1].decode() for _ in range(2))

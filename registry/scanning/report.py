@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Severity = Literal["info", "warning"]
+Severity = Literal["info", "warning", "error"]
 
 
 class TensorInfo(NamedTuple):
@@ -15,7 +15,7 @@ class TensorInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A translatable remark of one layer of the scan; what must not pass raises instead."""
+    """A translatable remark of one layer; an `error` is what refused a version."""
 
     layer: str
     severity: Severity

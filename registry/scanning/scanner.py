@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from registry.refusals import in_layer
 from registry.scanning import (
     companions,
     ir_files,
@@ -12,6 +13,7 @@ from registry.scanning import (
     saved_models,
     tflite_files,
     torch_files,
+    torch_programs,
 )
 from registry.scanning.report import Report
 
@@ -22,6 +24,11 @@ def scan(path: Path, format: str, *, siblings: Mapping[str, Path]) -> Report:  #
     `format` is what `identify` returned; `siblings` are the version's other files by their paths,
     where some formats keep the weights, and which may hold no second model.
     """
+    with in_layer(format):
+        return _scanned(path, format, siblings)
+
+
+def _scanned(path: Path, format: str, siblings: Mapping[str, Path]) -> Report:  # noqa: A002
     match format:
         case "state_dict":
             companions.check(siblings)
@@ -41,4 +48,7 @@ def scan(path: Path, format: str, *, siblings: Mapping[str, Path]) -> Report:  #
         case "saved_model":
             companions.check(siblings)
             return saved_models.scan(path)
+        case "torchscript" | "torch_export":
+            companions.check(siblings)
+            return torch_programs.scan(path, format)
     raise ValueError(f"there is no format {format!r}")

@@ -8,6 +8,8 @@ from registry.refusals import N_, Refused
 HEAD = 64 * 1024
 """How many first (and last) bytes of a file are looked at."""
 
+GZIP = b"\x1f\x8b"
+TAR, TAR_AT = b"ustar", 257
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """What torch.save wrote before 1.6: its magic number, pickled."""
@@ -21,7 +23,7 @@ OTHER_MODEL = N_(
 )
 KERAS_MODEL = N_(
     "This is a %(kind)s model, which cannot be served as it is. Call model.export(folder) and send "
-    "that folder as one .zip archive, or export the model to ONNX."
+    "that folder as one .zip or .tar.gz archive, or export the model to ONNX."
 )
 PACKED = N_("This is a %(kind)s archive. Unpack it and send the model file in it.")
 RAW_PICKLE = N_(
@@ -37,13 +39,11 @@ LFS_POINTER = N_(
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", KERAS_MODEL, "Keras HDF5"),
     (0, b"GGUF", OTHER_MODEL, "GGUF"),
-    (0, b"\x1f\x8b", PACKED, "gzip"),
     (0, b"BZh", PACKED, "bzip2"),
     (0, b"\xfd7zXZ\x00", PACKED, "xz"),
     (0, b"\x28\xb5\x2f\xfd", PACKED, "Zstandard"),
     (0, b"7z\xbc\xaf\x27\x1c", PACKED, "7-Zip"),
     (0, b"Rar!\x1a\x07", PACKED, "RAR"),
-    (257, b"ustar", PACKED, "tar"),
     (0, b"%PDF-", NOT_A_MODEL, "PDF"),
     (0, b"\x89PNG\r\n\x1a\n", NOT_A_MODEL, "PNG"),
     (0, b"\xff\xd8\xff", NOT_A_MODEL, "JPEG"),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from registry.refusals import N_, Refused
+from registry.refusals import N_, Refused, in_layer
 from registry.scanning.report import TensorInfo
 
 MAX_DIMENSIONS = 64
@@ -74,6 +74,7 @@ class StoredTensor:
         return max(count, self.offset + sum(steps) + 1) * self.dtype.itemsize
 
 
+@in_layer("tensors")
 def check(tensor: StoredTensor, name: str) -> None:
     """Refuse a tensor that reaches beyond its storage or repeats it (stride 0)."""
     numbers = (tensor.offset, *tensor.shape, *tensor.stride)

@@ -55,7 +55,10 @@ def _scan_zip(path: Path) -> Report:
     if unused:
         report.findings.append(
             Finding(
-                "zip", "warning", N_("%(count)s stored blocks are unused."), {"count": len(unused)}
+                "archive",
+                "warning",
+                N_("%(count)s stored blocks are unused."),
+                {"count": len(unused)},
             )
         )
     return report

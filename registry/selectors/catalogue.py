@@ -164,7 +164,7 @@ def _serving(rows: list[Variant], version: ModelVersion) -> Variant | None:
 
 def _reference(version: ModelVersion) -> Variant:
     """The row that a version's reference form has before it is measured."""
-    runtime = optimiser.current().reference(version.format)
+    runtime = optimiser.current().reference(version.served_format or version.format)
     return Variant(
         version=version,
         name=f"{runtime}-fp32",

@@ -5,6 +5,7 @@ field, as their schemas say.
 """
 
 import struct
+import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -231,6 +232,21 @@ def saved_model_graph() -> bytes:
     graph = b"".join(nodes) + _part(4, _whole(1, 1000))
     named = _part(5, _part(1, "serving_default"), _part(2, signature))
     return _whole(1, 1) + _part(2, _part(1, _part(4, "serve")), _part(2, graph), named)
+
+
+def as_tar(archive: Path, path: Path) -> Path:
+    """A zip archive's files as a tar archive, gzipped where the name says so."""
+    mode = "w:gz" if path.name.endswith("gz") else "w"
+    with (
+        zipfile.ZipFile(archive) as source,
+        tarfile.open(path, mode) as target,  # type: ignore[call-overload]
+    ):
+        for info in source.infolist():
+            if not info.is_dir():
+                member = tarfile.TarInfo(info.filename)
+                member.size = info.file_size
+                target.addfile(member, source.open(info))
+    return path
 
 
 def saved_model(folder: Path) -> Path:

@@ -1,5 +1,7 @@
 """The formats that OpenVINO reads: identified, scanned, loaded, and right."""
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from aihub.events import SYSTEM
 from inference.completion import completed
-from inference.runtimes import reference_runtime, runtime_named
+from inference.converting import conversion
+from inference.runtimes import CONVERTED, reference_runtime, runtime_named
 from inference.runtimes.base import Form, LoadedModel
 from inference.sampling import observe
 from inference.spec import IMAGE_CLASSIFICATION, ModelSpec
@@ -33,6 +36,11 @@ X = np.random.default_rng(1).standard_normal((5, 4)).astype(np.float32)
 
 
 def loaded(spec: ModelSpec, files: dict[str, Path], precision: str = "fp32") -> LoadedModel:
+    """As it is served: what is a program is converted before, in the sandbox."""
+    if spec.format in CONVERTED:
+        folder = Path(tempfile.mkdtemp(dir=files[spec.main_file].parent))
+        files = conversion.converted(spec, files[spec.main_file], folder)
+        spec = replace(spec, format="openvino", files=spec_for(files, format="openvino").files)
     runtime = runtime_named(reference_runtime(spec.format), ())
     return runtime.load(spec, files, Form(precision=precision))
 

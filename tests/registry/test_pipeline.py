@@ -70,7 +70,7 @@ def events(name: str) -> int:
 
 def test_the_hub_has_its_steps_in_order() -> None:
     names = [step.name for step in all_steps()]
-    assert names == ["checksum", "identify", "scan", "load", "sample"]
+    assert names == ["checksum", "identify", "scan", "convert", "load", "sample"]
 
 
 def test_it_ends_ready(version: ModelVersion, recorder: Recorder) -> None:

@@ -377,7 +377,7 @@ def test_an_unused_block_is_a_warning(tmp_path: Path) -> None:
     report = examine(with_member(tmp_path / "model.pth", "archive/data/9"))
 
     assert [finding.layer for finding in report.findings if finding.severity == "warning"] == [
-        "zip"
+        "archive"
     ]
 
 
