@@ -80,7 +80,7 @@ CONSOLE_PAGES = {
     "console, audit": "/audit/",
 }
 
-DENIED = ("console, audit",)  # to a developer
+DENIED = ("console, audit", "console, trash")  # to a developer
 
 
 @dataclass(frozen=True, slots=True)
