@@ -38,7 +38,7 @@ class VersionDownloadView(APIView):
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
             (206, "application/octet-stream"): OpenApiTypes.BINARY,
             302: OpenApiResponse(description="Where the store itself has it."),
-            416: OpenApiResponse(
+            (416, "application/problem+json"): OpenApiResponse(
                 {"$ref": "#/components/schemas/Problem"}, "The file is shorter than that."
             ),
         },
