@@ -195,6 +195,14 @@ class FileOutput(serializers.Serializer[Any]):
     md5 = serializers.CharField(source="blob.md5", default=None, allow_null=True)
 
 
+class ConvertedOutput(serializers.Serializer[Any]):
+    """A file that a program was converted into."""
+
+    path = serializers.CharField()
+    size = serializers.IntegerField(source="blob.size")
+    sha256 = serializers.CharField(source="blob.sha256")
+
+
 class StepOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     state = serializers.ChoiceField(["pending", "running", "done", "failed"])
@@ -305,6 +313,9 @@ class VersionOutput(VersionSummary):
     card_html = serializers.SerializerMethodField(help_text="The card as safe HTML.")
     signature = serializers.DictField()
     report = FindingOutput(many=True)
+    converted = ConvertedOutput(
+        many=True, help_text="What is served of a program, in `served_format`; else empty."
+    )
     variants = serializers.SerializerMethodField()
 
     class Meta(VersionSummary.Meta):
@@ -322,6 +333,8 @@ class VersionOutput(VersionSummary):
             "card_html",
             "signature",
             "report",
+            "served_format",
+            "converted",
             "variants",
             "optimisation",
             "pinned_variant",

@@ -50,7 +50,7 @@ def wait_for(hub: Hub, name: str, step: str) -> None:
 def assert_done_once(hub: Hub, name: str) -> None:
     """Ready, every step done, one event of each kind, and it serves."""
     version = hub.wait_ready(name, "1.0.0")
-    assert [step["state"] for step in version["steps"]] == ["done"] * 5
+    assert [step["state"] for step in version["steps"]] == ["done"] * 6
     assert all(step["duration_ms"] is not None for step in version["steps"])
     query = {"subject": f"{name}/1.0.0", "page_size": 200}
     events = hub.client().get(f"{API}/audit/", params=query).json()["results"]

@@ -36,7 +36,7 @@ RIVALS = 20
 
 def assert_whole(version: dict[str, Any]) -> None:
     """What every ready version shows."""
-    assert [step["state"] for step in version["steps"]] == ["done"] * 5
+    assert [step["state"] for step in version["steps"]] == ["done"] * 6
     assert all(step["duration_ms"] is not None for step in version["steps"])
     assert version["reason"] == ""
     assert version["size"] == sum(file["size"] for file in version["files"]) > 0
