@@ -63,4 +63,4 @@ function pause(milliseconds, signal) {
   });
 }
 
-const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";

@@ -11,6 +11,7 @@ const WORDS = ["architecture", "num_classes", "labels", "description", "card", "
 const OBJECTS = ["preprocessing", "options", "metrics", "parameters"];
 const SOURCE = ["repository", "commit", "dataset", "run"];
 const DRAFT = `publish ${location.search}`;
+const ARRIVED = `${DRAFT} files`;
 
 let uploads;
 let sending = null; // an AbortController, from “Publish” until the hub has answered
@@ -50,7 +51,7 @@ function nextButton([step, version]) {
   return button;
 }
 
-// What is typed outlives a reload
+// What is typed, and what has arrived, outlives a reload
 
 const typed = () => [...form.elements].filter(({ type, id }) => id && !["file", "submit", "button"].includes(type));
 
@@ -65,6 +66,16 @@ function restoreDraft() {
     if (field) field.value = value;
     if (field && edited) field.dataset.edited = edited;
   }
+}
+
+function saveArrived() {
+  sessionStorage.setItem(ARRIVED, JSON.stringify(uploads.arrived));
+}
+
+async function restoreFiles() {
+  await uploads.restore(JSON.parse(sessionStorage.getItem(ARRIVED) ?? "[]"));
+  uploads.addEventListener("change", saveArrived);
+  await uploads.recall();
 }
 
 // What is wrong
@@ -180,7 +191,8 @@ async function publish(controller) {
   const path = fill(texts.publishUrl, { name: encodeURIComponent(part("name").value.trim()) });
   try {
     const told = await call("POST", path, body(), controller.signal);
-    sessionStorage.removeItem(DRAFT);
+    uploads.removeEventListener("change", saveArrived);
+    for (const kept of [DRAFT, ARRIVED]) sessionStorage.removeItem(kept);
     leave(told);
   } catch (error) {
     busy(null);
@@ -254,7 +266,7 @@ function start() {
   });
   window.addEventListener("beforeunload", warn);
   followName();
-  uploads.recall().catch(() => {}); // what cannot be listed now is found again by its content
+  restoreFiles().catch(() => {}); // what cannot be listed now is found again by its content
 }
 
 if (form) start();

@@ -71,6 +71,22 @@ export class Uploads extends EventTarget {
     return this.chosen.length > 0 && this.chosen.every(({ state }) => state === "done");
   }
 
+  /** What has arrived, as `restore` takes it after a reload. */
+  get arrived() {
+    const done = this.chosen.filter(({ state }) => state === "done");
+    return done.map(({ name, size, sha256, upload: { id } }) => ({ name, size, sha256, id }));
+  }
+
+  /** Show what arrived before a reload, as far as the hub still has it. */
+  async restore(arrived) {
+    for (const { id, ...file } of arrived) {
+      const upload = await call("GET", `${PATH}${id}/`).catch(() => null);
+      if (upload?.state !== "complete") continue;
+      this.items.push({ ...file, ...fresh(), upload, state: "done", sent: file.size });
+    }
+    this.#changed();
+  }
+
   /** Begin with files; one of the same name takes the other's place. */
   add(files) {
     for (const file of files) {
