@@ -162,13 +162,17 @@ class _Watch:
 
     def _ended(self, selector: selectors.BaseSelector) -> bool:
         """Whether it is over; takes what was printed meanwhile."""
+        if not selector.get_map():  # it closed its output, and may go on for a while
+            time.sleep(LOOK_EVERY / 5)
+            return self._process.poll() is not None
         selector.select(LOOK_EVERY)
         chunk = self._pipe.read(64 * 1024)
-        if chunk:
-            self._printed += len(chunk)
-            self._tail = (self._tail + chunk)[-_OUTPUT_TAIL:]
+        if chunk == b"":
+            selector.unregister(self._pipe)
             return False
-        return chunk == b"" or self._process.poll() is not None
+        self._printed += len(chunk or b"")
+        self._tail = (self._tail + (chunk or b""))[-_OUTPUT_TAIL:]
+        return not chunk and self._process.poll() is not None
 
     def _exceeded(self) -> str:
         limits = self._work.limits
@@ -187,12 +191,9 @@ class _Watch:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """A program that closed its output may still run: nobody waits for it."""
+    """Whatever is left of it ends now."""
     if process.poll() is None:
-        try:
-            process.wait(LOOK_EVERY)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.kill()
     process.wait()
     if process.stdout:
         process.stdout.close()

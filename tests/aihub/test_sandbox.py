@@ -326,6 +326,15 @@ def test_it_cannot_flood_its_reader(mechanism: str, folder: Path) -> None:
 
 
 @each
+def test_closing_its_output_ends_neither_it_nor_its_limits(mechanism: str, folder: Path) -> None:
+    closed = "import os, time; os.close(1); os.close(2); time.sleep(float(%s)); open('f', 'w')"
+    assert outcome(mechanism, folder, closed % 0.3).ok
+    assert (folder / "f").exists()
+    limits = replace(LIMITS, seconds=1)
+    assert outcome(mechanism, folder, closed % 100, limits=limits).exceeded == running.TIME
+
+
+@each
 def test_it_sees_nothing_of_the_hubs_environment(
     mechanism: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

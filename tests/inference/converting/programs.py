@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.hostile import shell
 from tests.inference import format_samples
 
 Array = np.ndarray[Any, Any]
@@ -111,8 +110,8 @@ def tflite(folder: Path) -> Program:
     return Program(path, "tflite", "tensor", format_samples.expected, _rows(4), {})
 
 
-def hostile_export(path: Path, canary: Path) -> Path:
-    """A `.pt2` that runs a command where it is loaded: torch unpickles its sample inputs."""
+def hostile_export(path: Path, payload: bytes) -> Path:
+    """A `.pt2` with a pickle that runs where it is loaded: torch unpickles its sample inputs."""
     exported = torch.export.export(Small().eval(), (torch.rand(2, 64),))
     clean = io.BytesIO()
     torch.export.save(exported, clean)
@@ -120,16 +119,18 @@ def hostile_export(path: Path, canary: Path) -> Path:
         for info in source.infolist():
             data = source.read(info)
             is_sample = info.filename.endswith("sample_inputs/model.pt")
-            target.writestr(info.filename, _hostile_checkpoint(data, canary) if is_sample else data)
+            target.writestr(
+                info.filename, _hostile_checkpoint(data, payload) if is_sample else data
+            )
     return path
 
 
-def _hostile_checkpoint(data: bytes, canary: Path) -> bytes:
+def _hostile_checkpoint(data: bytes, payload: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(made, "w") as target:
         for info in source.infolist():
             pickled = info.filename.endswith("data.pkl")
-            target.writestr(info.filename, shell(canary) if pickled else source.read(info))
+            target.writestr(info.filename, payload if pickled else source.read(info))
     return made.getvalue()
 
 

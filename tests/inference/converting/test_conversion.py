@@ -1,6 +1,7 @@
 """Programs of frameworks through a worker's steps: served as data, and with the same numbers."""
 
 import contextlib
+import pickle
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from registry.models import ModelVersion, Team
 from registry.models.versions import State
 from registry.processing import pipeline
 from registry.services.versions import Publication, version_create
+from tests.hostile import Payload, shell
 from tests.inference.converting import programs
 from tests.inference.converting.programs import Program
 from tests.registry.making import claimed, make_model, staged
@@ -107,7 +109,7 @@ def test_what_is_not_known_of_a_programs_inputs_is_asked_for(
 
 
 def test_a_pickle_in_an_export_is_refused_before_it_is_loaded(alpha: Team, tmp_path: Path) -> None:
-    path = programs.hostile_export(tmp_path / "evil.pt2", tmp_path / "canary")
+    path = programs.hostile_export(tmp_path / "evil.pt2", shell(tmp_path / "canary"))
     version = published(alpha, path)
     assert version.state == State.REJECTED
     assert "system" in version.reason
@@ -119,11 +121,15 @@ def test_a_pickle_in_an_export_is_refused_before_it_is_loaded(alpha: Team, tmp_p
 
 @pytest.mark.parametrize("mechanism", WORKING)
 def test_a_pickle_that_got_past_the_scan_reaches_nothing(tmp_path: Path, mechanism: str) -> None:
-    path = programs.hostile_export(tmp_path / "evil.pt2", tmp_path / "canary")
+    canary = tmp_path / "canary"
+    code = f"open('ran', 'w') and open({str(canary)!r}, 'w')"
+    payload = pickle.dumps(Payload(eval, code), protocol=2)
+    path = programs.hostile_export(tmp_path / "evil.pt2", payload)
     spec = ModelSpec("m", "1.0.0", 1, "torch_export", "tensor")
     with limited(AIHUB_SANDBOX=mechanism), contextlib.suppress(conversion.Refused):
         conversion.converted(spec, path, tmp_path)
-    assert not (tmp_path / "canary").exists()
+    assert (tmp_path / "work" / "ran").exists()  # its code did run, where it could do nothing
+    assert not canary.exists()
 
 
 def test_torchscript_that_reads_files_is_refused(alpha: Team, tmp_path: Path) -> None:
