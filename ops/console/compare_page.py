@@ -1,6 +1,7 @@
 """Two versions side by side."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -54,6 +55,19 @@ def compare_chosen(request: HttpRequest, name: str) -> HttpResponse:
     left, right = sorted(chosen, key=lambda version: version.sort_key)
     path = reverse("admin:version_compare", args=[model.name, left.version])
     return redirect(f"{path}?with={right.version}")
+
+
+@page("versions/compare/", "compare_any")
+@require_GET
+def compare_any(request: HttpRequest) -> HttpResponse:
+    """What the list of all versions sends: two of them, as “model/version”."""
+    chosen = [text.rpartition("/") for text in request.GET.getlist("version")[:2]]
+    if len(chosen) != 2 or not all(name and number for name, _slash, number in chosen):
+        raise Problem(400, N_("Choose two versions to compare."))
+    (name, _slash, number), (other, _slash, right) = chosen
+    path = reverse("admin:version_compare", args=[name, number])
+    same = name.lower() == other.lower()
+    return redirect(f"{path}?{urlencode({'with': right if same else f'{other}/{right}'})}")
 
 
 def _choices(version: ModelVersion) -> list[str]:

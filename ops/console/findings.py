@@ -8,6 +8,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext_lazy
 
 LAYERS = {
     "archive": _("archive"),
+    "code": _("code"),
     "convert": _("conversion"),
     "format": _("format"),
     "graph": _("graph"),

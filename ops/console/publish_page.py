@@ -32,6 +32,7 @@ COMMON_ARCHITECTURES = (
 STAGES = (
     (_("Check"), _("Sums are taken; the format is found from the content, not from the name.")),
     (_("Scan"), _("What could run code, or claims more than it holds, is refused with a reason.")),
+    (_("Convert"), _("A program is converted in a sandbox: what is served is data alone.")),
     (_("Load"), _("The weights are loaded safely into the architecture that you name.")),
     (_("Run"), _("The model runs once on a sample; its inputs and outputs are kept.")),
     (_("Serve"), _("The version is ready: try it, then give it the alias “production”.")),

@@ -7,7 +7,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.decorators import display
 
 from ops.console.caller import may_publish, principal_of
@@ -102,7 +103,9 @@ class VersionList(PublishedList):
         "show_size",
         "created_by",
         "created_at",
+        "show_compare",
     )
+    list_after_template = "console/compare_chosen.html"
     list_filter = (StateFilter, FormatFilter, VersionTeamFilter)
     search_where = staticmethod(versions_where)
     search_help_text = _("Words, or terms such as state:ready")
@@ -133,6 +136,12 @@ class VersionList(PublishedList):
     def show_format(self, version: ModelVersion) -> str:
         parts = (version.get_format_display(), version.architecture)
         return " · ".join(part for part in parts if part)
+
+    @display(description=_("compare"))
+    def show_compare(self, version: Any) -> SafeString:
+        name = f"{version.model.name}/{version.version}"
+        box = '<input type="checkbox" name="version" form="compare" value="{}" aria-label="{}">'
+        return format_html(box, name, gettext("Compare %(version)s") % {"version": name})
 
     @display(description=_("size"), ordering="size")
     def show_size(self, version: ModelVersion) -> str:

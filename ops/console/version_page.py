@@ -62,6 +62,7 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
         finding_counts=findings_counted(findings),
         lineage=lineage_shown(found, principal),
         seal=seal_shown(found),
+        converted=found.converted.select_related("blob"),
         uses=uses(ModelVersion.objects.filter(pk=found.pk)),
         card=mark_safe(card_html(found.card)),  # noqa: S308 - sanitised
         shown_labels=found.labels[:SHOWN_LABELS],

@@ -76,6 +76,7 @@ PAGES = [
     Page(f"{VERSION}delete/", OWNERS, method="post", status=302),
     Page(f"{MODEL}compare/?version=1.0.0&version=1.1.0", OF_ALPHA, status=302),
     Page(f"{VERSION}compare/?with=1.1.0", OF_ALPHA),
+    Page("/versions/compare/?version=digits/1.0.0&version=digits/1.1.0", EVERYBODY, status=302),
     Page(f"{MODEL}aliases/production/", OF_ALPHA),
     Page(f"{MODEL}aliases/production/rollback/", PUBLISHERS, method="post", status=302),
     Page("/approvals/", EVERYBODY),

@@ -197,6 +197,18 @@ class TestComparing:
         assert answer["Location"] == f"{self.COMPARE}?with=1.1.0"
         assert as_owner.get("/models/digits/compare/?version=1.1.0").status_code == 400
 
+    def test_two_of_the_list_of_all_versions_are_compared(
+        self, as_owner: Client, model: RegisteredModel
+    ) -> None:
+        path = "/versions/compare/"
+        same = as_owner.get(f"{path}?version=digits/1.0.0&version=digits/1.1.0")
+        assert same["Location"] == f"{self.COMPARE}?with=1.1.0"
+        other = as_owner.get(f"{path}?version=digits/1.0.0&version=a%26b/1.0.0")
+        assert other["Location"] == f"{self.COMPARE}?with=a%26b%2F1.0.0"
+        for wrong in ("", "?version=digits/1.0.0", "?version=x&version=digits/1.0.0"):
+            assert as_owner.get(path + wrong).status_code == 400
+        assert 'value="digits/1.1.0"' in as_owner.get("/versions/").content.decode()
+
     def test_huge_and_odd_values_are_shown(self, as_owner: Client, model: RegisteredModel) -> None:
         version = ModelVersion.objects.get(version="1.1.0")
         odd = {"top1": {"a": [1, 2.123456]}, "big": 10**30, "text": SCRIPT, "none": None}

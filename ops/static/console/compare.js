@@ -2,10 +2,10 @@
 
 for (const form of document.querySelectorAll("form:has([data-compare])")) {
   const button = form.querySelector("[data-compare]");
-  let chosen = [...form.querySelectorAll("[name=version]:checked")]; // what a browser kept
+  let chosen = [...form.elements].filter(({ name, checked }) => name === "version" && checked);
   const show = () => { button.disabled = chosen.length !== 2; };
-  form.addEventListener("change", ({ target }) => {
-    if (target.name !== "version") return;
+  document.addEventListener("change", ({ target }) => { // the boxes may stand outside of the form
+    if (target.form !== form || target.name !== "version") return;
     chosen = chosen.filter((box) => box !== target);
     if (target.checked) chosen.push(target);
     while (chosen.length > 2) chosen.shift().checked = false;
