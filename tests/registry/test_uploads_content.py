@@ -1,28 +1,33 @@
 """From a completed upload to content: sums, what is known already, sweeping, ranges."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from boto3.s3.transfer import TransferConfig
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from django.utils import timezone
 
 from registry import storage
 from registry.models import ModelVersion, RegisteredModel, Team, Upload
-from registry.parts import part_store
+from registry.parts import FolderParts, part_store
+from registry.parts_s3 import signer
 from registry.processing.builtin import checksum
 from registry.processing.steps import Context
 from registry.refusals import Refused
 from registry.services.sweeping import parts_sweep, uploads_sweep
 from registry.storage import StorageUnavailable, blob_storage
 from tests.registry.making import make_model, make_ready, make_rejected
-from tests.registry.uploading import API, begun, sent, sha256, uploaded
+from tests.registry.uploading import API, begun, put, sent, sha256, uploaded, urls
 
 pytestmark = pytest.mark.django_db
 CONTENT = os.urandom(300_000)
@@ -237,6 +242,54 @@ class TestDownloads:
         tag = f'"{sha256(CONTENT)}"'
         for given, content in ((tag, CONTENT[:2]), ('"other"', CONTENT)):
             assert download("bytes=0-1", HTTP_IF_RANGE=given).getvalue() == content
+
+
+class TestPublicAddress:
+    @pytest.fixture(autouse=True)
+    def _public(self) -> Iterator[None]:
+        own = settings.ENV.AIHUB_S3_ENDPOINT
+        env = replace(
+            settings.ENV,
+            AIHUB_S3_ENDPOINT=own or "http://s3:9000",
+            AIHUB_S3_PUBLIC_ENDPOINT=own.replace("127.0.0.1", "localhost") or "http://files:9000",
+            AIHUB_S3_ACCESS_KEY=settings.ENV.AIHUB_S3_ACCESS_KEY or "key",
+            AIHUB_S3_SECRET_KEY=settings.ENV.AIHUB_S3_SECRET_KEY or "secret",
+        )
+        signer.cache_clear()
+        with override_settings(ENV=env):
+            yield
+        signer.cache_clear()
+
+    def test_a_download_leads_there(self, client: Any, model: RegisteredModel) -> None:
+        kept(client, CONTENT)
+        answer = client.get(f"{VERSIONS}1.0.0/download/")
+        assert answer.status_code == 302
+        url = answer.headers["Location"]
+        assert url.startswith(f"{settings.ENV.AIHUB_S3_PUBLIC_ENDPOINT}/")
+        if not isinstance(part_store(), FolderParts):
+            found = httpx.get(url, headers={"Range": "bytes=1-3"})
+            assert (found.status_code, found.content) == (206, CONTENT[1:4])
+            assert "weights.bin" in found.headers["Content-Disposition"]
+
+    def test_parts_are_sent_there(self, client: Any) -> None:
+        if isinstance(part_store(), FolderParts):
+            return
+        upload = begun(client, CONTENT)
+        url = urls(client, upload, 1)[1]
+        assert url.startswith(f"{settings.ENV.AIHUB_S3_PUBLIC_ENDPOINT}/")
+        assert put(url, CONTENT).status_code == 200
+
+    def test_pages_of_the_hub_may_use_the_bucket(self) -> None:
+        if isinstance(part_store(), FolderParts):
+            return
+        env = replace(settings.ENV, AIHUB_TRUSTED_ORIGINS=("https://hub.example.com",))
+        with override_settings(ENV=env):
+            call_command("storage_cors", stdout=StringIO())
+        url = f"{env.AIHUB_S3_ENDPOINT}/{env.AIHUB_S3_BUCKET}/x"
+        asked = {"Access-Control-Request-Method": "PUT"}
+        for origin, allowed in (("https://hub.example.com", True), ("https://evil.example", False)):
+            answer = httpx.options(url, headers=asked | {"Origin": origin})
+            assert (answer.headers.get("Access-Control-Allow-Origin") == origin) is allowed
 
 
 def test_a_large_copy_within_the_store_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
