@@ -46,7 +46,7 @@ def test_a_developer_publishes_a_version_and_tries_it(
     page.wait_for_url(f"**/models/{photographs}/versions/{version}/")
     assert not visit.overflows()
     expect(page.locator("#state")).to_have_text(READY[language], timeout=PROCESSED_WITHIN * 1000)
-    expect(page.locator("#steps [data-state=done]")).to_have_count(5)
+    expect(page.locator("#steps [data-state=done]")).to_have_count(6)
 
     page.set_input_files("#try-file", PHOTOGRAPH)
     results = page.locator("#try-results li")
