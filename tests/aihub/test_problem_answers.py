@@ -82,7 +82,11 @@ def test_another_content_type_is_a_415(client: APIClient, method: str, path: str
 
 
 def test_json_in_place_of_a_form_is_a_415(client: APIClient) -> None:
-    problem_of(send(client, "post", "models/digits/versions/", b"{}"), 415)
+    problem_of(send(client, "post", "models/digits/samples/", b"{}"), 415)
+
+
+def test_a_publication_that_is_neither_a_form_nor_json_is_a_415(client: APIClient) -> None:
+    problem_of(send(client, "post", "models/digits/versions/", b"<a/>", "xml"), 415)
 
 
 @pytest.mark.parametrize(
