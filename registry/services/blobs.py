@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -29,14 +29,14 @@ def blob_of_upload(
         return cast(Blob, upload.blob)
     ref = _hashed(upload, name, progress)
     _check_declared(upload, ref, name)
-    blob = blob_hold(upload, ref)
-    if blob is None:
+    held = blob_hold(upload, ref)
+    if held is None:
         raise Refused(
             N_("%(file)s has the MD5 sum of another file but not its content."), file=name
         )
-    if upload.key != ref.key and (blob.damaged_at or not storage.has(ref.key, ref.size)):
+    if upload.key != ref.key and not (held.is_sound and storage.has(ref.key, ref.size)):
         storage.adopt(upload.key, ref.key)
-    return blob
+    return held.blob
 
 
 def _hashed(upload: Upload, name: str, progress: Callable[[int], None]) -> BlobRef:
@@ -74,8 +74,19 @@ def _check_declared(upload: Upload, ref: BlobRef, name: str) -> None:
             )
 
 
+class Held(NamedTuple):
+    """A row of content; a new one says nothing of what may lie in its place already."""
+
+    blob: Blob
+    is_new: bool
+
+    @property
+    def is_sound(self) -> bool:
+        return not (self.is_new or self.blob.damaged_at)
+
+
 @retry_deadlocks
-def blob_hold(upload: Upload, ref: BlobRef) -> Blob | None:
+def blob_hold(upload: Upload, ref: BlobRef) -> Held | None:
     """The row of content, made where there is none, and held by the upload: from now on it is no
     garbage. None where other content has its MD5 sum.
 
@@ -85,10 +96,10 @@ def blob_hold(upload: Upload, ref: BlobRef) -> Blob | None:
         try:
             with transaction.atomic():
                 rows = Blob.objects.select_for_update()
-                blob = rows.filter(sha256=ref.sha256).first() or _made(ref)
-                upload.blob = blob
+                known = rows.filter(sha256=ref.sha256).first()
+                upload.blob = known or _made(ref)
                 upload.save(update_fields=["blob"])
-                return blob
+                return Held(upload.blob, is_new=known is None)
         except IntegrityError:
             if Blob.objects.filter(md5=ref.md5).exclude(sha256=ref.sha256).exists():
                 return None

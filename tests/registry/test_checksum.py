@@ -70,6 +70,14 @@ def test_the_same_content_twice_in_one_version_is_one_blob(alpha: Team) -> None:
     assert_is_whole(version, CONTENT, CONTENT)
 
 
+def test_what_others_left_in_its_place_is_replaced(version: ModelVersion) -> None:
+    writer = blob_storage().writer(blob_key(hashlib.md5(CONTENT).hexdigest()))
+    writer.write(bytes(len(CONTENT)))
+    writer.close()
+    checksum(Context(version))
+    assert_is_whole(version, CONTENT, b"labels")
+
+
 def test_other_content_of_the_same_md5_is_refused(version: ModelVersion) -> None:
     md5 = hashlib.md5(CONTENT).hexdigest()
     Blob.objects.create(sha256="0" * 64, md5=md5, size=len(CONTENT))
