@@ -18,6 +18,9 @@ PATH_MAX = 200  # characters
 _MD5 = re.compile(r"([0-9a-f]{32})(\.dir)?", re.ASCII)
 _ELSEWHERE = ("files", "cloud", "remote", "etag", "version_id", "checksum")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_SIZE_MAX = 2**63 - 1
+# What the YAML library raises for scalars that are not what their tags say: `!!bool x`, `!!int ""`.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def pointer_parse(text: str) -> list[Out]:
         raise Refused(N_("The .dvc file is too long."))
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, OverflowError, TypeError, RecursionError):
+    except (yaml.YAMLError, *_UNREADABLE):
         raise Refused(N_("The .dvc file is not valid YAML, or not plain.")) from None
     outs = data.get("outs") if isinstance(data, dict) else None
     if not isinstance(outs, list) or not outs:
@@ -70,7 +73,7 @@ def listing_parse(content: bytes) -> list[Out]:
 
 def path_checked(path: Any) -> str:
     """A path inside of a version, as it is; `Refused` for every other."""
-    shown = str(path)[:PATH_MAX]
+    shown = path[:PATH_MAX] if isinstance(path, str) else ""
     if not isinstance(path, str) or not 0 < len(path) <= PATH_MAX:
         raise Refused(N_("“%(path)s” is not a path of 1 to %(max)s letters."), path=shown, max=200)
     parts = path.split("/")
@@ -85,11 +88,11 @@ def _out(out: Any) -> Out:
         raise Refused(N_("The .dvc file names no content: it has no “outs”."))
     path = path_checked(out.get("path"))
     _check_kind(out, path)
-    match = _MD5.fullmatch(str(out.get("md5")))
+    match = _sum(out)
     if not match:
         raise Refused(N_("%(path)s has no MD5 sum in the .dvc file."), path=path)
     size = out.get("size")
-    if size is not None and (type(size) is not int or size < 0):
+    if size is not None and (type(size) is not int or not 0 <= size <= _SIZE_MAX):
         raise Refused(N_("The size of %(path)s is not a number of bytes."), path=path)
     return Out(path, match[1], size, is_directory=bool(match[2]))
 
@@ -113,10 +116,16 @@ def _check_kind(out: Mapping[str, Any], path: str) -> None:
 
 def _listed(entry: Mapping[str, Any]) -> Out:
     path = path_checked(entry.get("relpath"))
-    match = _MD5.fullmatch(str(entry.get("md5")))
+    match = _sum(entry)
     if not match or match[2]:
         raise Refused(N_("%(path)s has no MD5 sum in the list of the directory."), path=path)
     return Out(path, match[1])
+
+
+def _sum(entry: Mapping[str, Any]) -> re.Match[str] | None:
+    """The MD5 sum of an entry; its second group is `.dir` for a directory."""
+    md5 = entry.get("md5")
+    return _MD5.fullmatch(md5) if isinstance(md5, str) else None
 
 
 def under(folder: str, out: Out) -> Out:

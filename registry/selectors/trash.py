@@ -1,5 +1,6 @@
 """Reads: what lies in the trash, for those who may delete it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from registry.services.models import denied
 from registry.services.taken import sees
 
 MODEL, VERSION = "model", "version"
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def trash_entries(rows: Iterable[dict[str, Any]]) -> list[Trashed]:
 def trashed_get(principal: Principal, entry: str) -> tuple[str, int]:
     """Kind and key of an entry: `Problem` 404 where it is not to be seen, 403 without the right."""
     kind, _, number = entry.partition("-")
-    model = _model_of(kind, int(number)) if number.isascii() and number.isdigit() else None
+    model = _model_of(kind, int(number)) if _NUMBER.fullmatch(number) else None
     if model is None or not sees(principal, model):
         raise Problem(404, N_("There is no “%(id)s” in the trash."), id=entry[:40])
     if not principal.may(Action.DELETE, model):
