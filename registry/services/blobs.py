@@ -34,7 +34,7 @@ def blob_of_upload(
         raise Refused(
             N_("%(file)s has the MD5 sum of another file but not its content."), file=name
         )
-    if upload.key != ref.key and not (held.is_sound and storage.has(ref.key, ref.size)):
+    if upload.key != ref.key and not (storage.has(ref.key, ref.size) and held.is_sound):
         storage.adopt(upload.key, ref.key)
     return held.blob
 
