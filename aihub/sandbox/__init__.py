@@ -6,6 +6,7 @@ same filter of system calls and the same limits of resources.
 """
 
 from aihub.sandbox.choice import Unavailable, mechanism
+from aihub.sandbox.leftovers import clear
 from aihub.sandbox.running import Limits, Outcome, Work, run
 
-__all__ = ["Limits", "Outcome", "Unavailable", "Work", "mechanism", "run"]
+__all__ = ["Limits", "Outcome", "Unavailable", "Work", "clear", "mechanism", "run"]

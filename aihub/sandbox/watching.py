@@ -17,7 +17,9 @@ def tasks_of(pid: int, enough: int) -> int:
 def folder_use(folder: Path, enough: int) -> tuple[int, int]:
     """Bytes that a folder takes on disk and how many entries it has; no link is followed.
 
-    Counting stops above `enough` entries.
+    Counting stops above `enough` entries. What cannot be looked into counts as too many: nothing
+    is removed while a program runs, so it was made to hide what is in it (a path beyond the
+    kernel's longest, a folder without the right to read it).
     """
     size, files, waiting = 0, 0, [str(folder)]
     while waiting and files <= enough:
@@ -30,8 +32,8 @@ def folder_use(folder: Path, enough: int) -> tuple[int, int]:
                         waiting.append(entry.path)
                     if files > enough:
                         break
-        except OSError:  # gone meanwhile, or nothing that can be looked into
-            continue
+        except OSError:
+            files = enough + 1
     return size, files
 
 

@@ -65,8 +65,8 @@ def convert(context: Context) -> None:
     version.served_format = ""
     if version.format not in CONVERTED:
         return
-    with tempfile.TemporaryDirectory(prefix="aihub-convert-") as folder:
-        made = converted(spec_of(version), context.paths[main_file(context)], Path(folder))
+    with _folder() as folder:
+        made = converted(spec_of(version), context.paths[main_file(context)], folder)
         report = scanning.scan(
             made[FILES[0]], SERVED, siblings={path: made[path] for path in FILES[1:]}
         )
@@ -76,6 +76,17 @@ def convert(context: Context) -> None:
         *version.report,
         *({"file": FILES[0], **finding.as_dict()} for finding in report.findings),
     ]
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for one conversion, of which nothing is left afterwards."""
+    with tempfile.TemporaryDirectory(prefix="aihub-convert-") as name:
+        folder = Path(name)
+        try:
+            yield folder
+        finally:
+            sandbox.clear(folder)
 
 
 def converted(spec: ModelSpec, source: Path, folder: Path) -> dict[str, Path]:

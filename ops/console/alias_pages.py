@@ -1,6 +1,6 @@
 """The pages of one alias: where it points, every move that it made, moving it on and back."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -141,8 +141,9 @@ def _moment(text: str) -> datetime:
     """A moment as a browser sends it, in the hub's time zone."""
     try:
         found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise Problem(400, N_("This is not a date and time."))
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
+        if found is not None:
+            aware = found if timezone.is_aware(found) else timezone.make_aware(found)
+            return aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Problem(400, N_("This is not a date and time."))

@@ -62,7 +62,7 @@ def compare_chosen(request: HttpRequest, name: str) -> HttpResponse:
 def compare_any(request: HttpRequest) -> HttpResponse:
     """What the list of all versions sends: two of them, as “model/version”."""
     chosen = [text.rpartition("/") for text in request.GET.getlist("version")[:2]]
-    if len(chosen) != 2 or not all(name and number for name, _slash, number in chosen):
+    if len(chosen) != 2 or any(not number or not name or "/" in name for name, _, number in chosen):
         raise Problem(400, N_("Choose two versions to compare."))
     (name, _slash, number), (other, _slash, right) = chosen
     path = reverse("admin:version_compare", args=[name, number])

@@ -311,6 +311,35 @@ def test_no_byte_is_hidden_from_who_counts(mechanism: str, folder: Path) -> None
 
 
 @each
+def test_what_lies_too_deep_to_be_counted_is_too_much(mechanism: str, folder: Path) -> None:
+    code = """
+        import os, time
+        for _ in range(30):  # beyond the longest path of the kernel
+            os.mkdir("d" * 250)
+            os.chdir("d" * 250)
+        for _ in range(2000):  # beyond what a function may call itself
+            os.mkdir("e")
+            os.chdir("e")
+        open("hidden", "w").write("words")
+    """
+    ended = outcome(mechanism, folder, code)
+    assert ended.exceeded == running.DISK
+    sandbox.clear(folder)
+    assert not list(folder.iterdir())
+
+
+def test_what_is_left_is_removed_whatever_its_rights(folder: Path) -> None:
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "c").touch(0o000)
+    (folder / "link").symlink_to(folder.parent)
+    (folder / "a" / "b").chmod(0o300)
+    (folder / "a").chmod(0o500)
+    sandbox.clear(folder)
+    assert not list(folder.iterdir())
+    assert folder.parent.exists()
+
+
+@each
 def test_one_file_has_an_end(mechanism: str, folder: Path) -> None:
     code = "file = open('f', 'wb')\nwhile True: file.write(bytes(1 << 20))"
     ended = outcome(mechanism, folder, code)

@@ -159,7 +159,10 @@ class TestThePast:
         now = client.get(path, {"at": timezone.now().isoformat()}).context["then"]
         assert now.to_text == "1.1.0"
 
-    @pytest.mark.parametrize("at", ["2001-01-01T00:00", "yesterday", "2026-99-99T99:99", "'"])
+    @pytest.mark.parametrize(
+        "at",
+        ["2001-01-01T00:00", "yesterday", "2026-99-99T99:99", "'", "0001-01-01T00:00+23:59"],
+    )
     def test_a_moment_without_an_answer_is_told(
         self, as_: As, viewer: User, model: RegisteredModel, at: str
     ) -> None:
