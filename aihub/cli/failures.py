@@ -41,12 +41,15 @@ class Failure(Exception):
         self.more = more
 
     def line(self) -> str:
-        """Everything that is known of it, in one line."""
-        found = "; ".join(
-            ": ".join(filter(None, (str(error.get("field") or ""), str(error.get("detail") or ""))))
-            for error in self.errors
-        )
+        """Everything that is known of it, in one line, and nothing twice."""
+        found = "; ".join(said for error in self.errors if (said := self._said(error)))
         return " ".join(" ".join(filter(None, (self.message, found))).split())
+
+    def _said(self, error: Mapping[str, Any]) -> str:
+        field, detail = (str(error.get(name) or "") for name in ("field", "detail"))
+        if detail and detail in self.message:
+            return ""
+        return ": ".join(filter(None, (field, detail)))
 
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {"error": self.message, "exit": int(self.code)}

@@ -16,14 +16,20 @@ def objects(option: str, given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def labels(file: Path) -> list[Any]:
-    """A JSON list, or a label a line."""
-    text = text_of(file)
-    if not text.lstrip().startswith(("[", "{")):
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    found = parsed(text, str(file))
+def labels(given: str) -> list[Any]:
+    """A JSON list, or a file with one or with a label a line."""
+    if given.lstrip().startswith("["):
+        return _listed(given, "--labels")
+    text = text_of(Path(given))
+    if text.lstrip().startswith(("[", "{")):
+        return _listed(text, given)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _listed(text: str, what: str) -> list[Any]:
+    found = parsed(text, what)
     if not isinstance(found, list):
-        raise Failure(f"{file} holds no list of labels.", Exit.USAGE)
+        raise Failure(f"{what} holds no list of labels.", Exit.USAGE)
     return found
 
 
@@ -32,6 +38,8 @@ def text_of(file: Path) -> str:
         return file.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise Failure(f"{file} is not UTF-8 text.", Exit.USAGE) from None
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}.", Exit.USAGE) from None
 
 
 def parsed(text: str, what: str) -> Any:

@@ -13,6 +13,7 @@ from aihub.problems import N_, Problem
 from registry.models import ModelTag, ModelVersion, RegisteredModel, Team
 from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
+from registry.models.versions import State
 from registry.services.locks import lock_model
 from registry.services.taken import model_taken
 from registry.services.trash import versions_trash
@@ -56,11 +57,14 @@ def model_ensure(
 ) -> RegisteredModel:
     """The model of that name, created where there is none (in the default team unless named).
 
-    Raises `Problem` 409 where it exists in another team or for another task than those given.
+    Raises `Problem` 409 where it exists in another team or for another task than those given; the
+    task is corrected as long as every version for another one was rejected.
     """
     found = _by_name(name)
     if found is None:
         found = _created_by_now(principal, name, team or _default_team(), task)
+    if team in (None, found.team) and task not in (None, found.task):
+        _correct_task(found, principal, task)
     if team not in (None, found.team) or task not in (None, found.task):
         raise Problem(
             409,
@@ -70,6 +74,17 @@ def model_ensure(
             task=found.task,
         )
     return found
+
+
+def _correct_task(model: RegisteredModel, principal: Principal, task: str) -> None:
+    """The task becomes that one where versions were published and rejected for the present one."""
+    tried = ModelVersion.objects.filter(model=model, state=State.REJECTED).exists()
+    if not tried or not principal.may(Action.PUBLISH, model):
+        return
+    try:
+        model_update(model, principal=principal, changes={"task": task})
+    except Problem:
+        return
 
 
 def _created_by_now(
@@ -117,8 +132,9 @@ def model_update(
 
 
 def _check_task(model: RegisteredModel, task: str) -> None:
-    """Versions were checked for their model's task: it stays while there are any."""
-    if task != model.task and ModelVersion.everything.filter(model=model).exists():
+    """Versions were checked for their model's task: it stays, unless all were rejected."""
+    kept = ModelVersion.everything.filter(model=model).exclude(state=State.REJECTED)
+    if task != model.task and kept.exists():
         raise Problem(409, N_("The task of a model that has versions does not change."))
 
 

@@ -84,6 +84,15 @@ def test_what_is_said_of_it_is_kept(aihub: Command, tmp_path: Path) -> None:
     assert (found["labels"][0], found["description"]) == ("class 0", "At random")
 
 
+def test_labels_may_stand_in_the_command(aihub: Command, tmp_path: Path) -> None:
+    given = ("--architecture", "resnet18", "--labels", SMALL["labels"], "--json", "--no-wait")
+    weights = state_dict_file(tmp_path / "w.pth")
+    found = aihub.good("push", unique("listed"), "1.0.0", weights, *given).json["version"]
+    assert found["labels"] == json.loads(SMALL["labels"])
+    aihub.refused(2, "push", unique("listed"), "1.0.0", weights, "--labels", tmp_path / "none.txt")
+    aihub.refused(2, "push", unique("listed"), "1.0.0", weights, "--labels", "[1, 2")
+
+
 def test_content_that_the_hub_has_is_not_sent(aihub: Command, tiny: Path, relay: Relay) -> None:
     name = unique("known")
     aihub.good("push", name, "1.0.0", tiny, "--task", "tensor")

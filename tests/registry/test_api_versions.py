@@ -105,6 +105,30 @@ def test_a_version_does_not_move_its_model_elsewhere(
     assert RegisteredModel.objects.get().versions.count() == 1
 
 
+def test_the_task_is_corrected_as_long_as_every_version_was_rejected(post: Any) -> None:
+    assert post().status_code == 202
+    make_rejected(ModelVersion.objects.get())
+    assert post(task="tensor").status_code == 202
+    assert RegisteredModel.objects.get().task == "tensor"
+    assert post(version="1.1.0", task="text-embedding").status_code == 409
+    assert RegisteredModel.objects.get().task == "tensor"
+
+
+def test_who_may_not_publish_corrects_no_task(
+    post: Any, viewer: User, client_of: Callable[[User], APIClient], weights: bytes
+) -> None:
+    assert post().status_code == 202
+    make_rejected(ModelVersion.objects.get())
+    given = {"version": "1.0.0", "task": "tensor", "file": named(weights, "w.pth")}
+    assert client_of(viewer).post(VERSIONS, given, format="multipart").status_code in (403, 409)
+    assert RegisteredModel.objects.get().task == "image-classification"
+
+
+def test_the_task_of_a_model_without_versions_is_its_makers(post: Any, alpha: Team) -> None:
+    make_model(alpha, "digits")
+    assert post(task="tensor").status_code == 409
+
+
 def test_a_version_may_have_many_files(post: Any, weights: bytes) -> None:
     body = post(file=[named(weights, "a.bin"), named(b"one\ntwo\n", "labels.txt")]).json()
     assert [file["path"] for file in body["files"]] == ["a.bin", "labels.txt"]

@@ -42,8 +42,8 @@ def push(
     dvc: Pointer = None,
     architecture: Text = None,
     labels: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A JSON list, or a label a line."),
+        str | None,
+        typer.Option(help="A file with a label a line or a JSON list, or such a list itself."),
     ] = None,
     num_classes: Annotated[int | None, typer.Option(min=1)] = None,
     task: Text = None,
