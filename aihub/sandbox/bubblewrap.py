@@ -13,7 +13,10 @@ def program() -> str | None:
 
 
 def prefix(bwrap: str, readable: Iterable[Path], folder: Path) -> list[str]:
-    """What stands before the command that is to be confined."""
+    """What stands before the command that is to be confined.
+
+    /proc is read-only: a hub that runs as root owns the kernel's settings, capabilities or not.
+    """
     binds = [part for path in readable for part in _bound(path)]
     processors = [part for place in PROCESSORS for part in ("--ro-bind-try", place, place)]
     return [
@@ -23,7 +26,7 @@ def prefix(bwrap: str, readable: Iterable[Path], folder: Path) -> list[str]:
         *processors,
         *binds,
         *("--bind", str(folder), str(folder)),
-        *("--remount-ro", "/dev", "--remount-ro", "/"),
+        *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"),
         "--",
     ]
 
