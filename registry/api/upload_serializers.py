@@ -92,6 +92,9 @@ class PartNumbers(StrictSerializer):
 class PartTag(StrictSerializer):
     number = WholeNumberField(min_value=1, max_value=PARTS_MAX)
     etag = TextField(max_length=200, help_text="As the PUT answered it; quotes do not matter.")
+    size = WholeNumberField(
+        required=False, help_text="Not needed; a part may be given as the upload lists it."
+    )
 
     def validate_etag(self, tag: str) -> str:
         return tag.strip('"')

@@ -75,6 +75,14 @@ def test_it_tells_what_arrived_to_go_on_from_anywhere(client: Any) -> None:
     assert stored(upload) == CONTENT
 
 
+def test_it_is_completed_by_the_very_list_of_what_arrived(client: Any) -> None:
+    upload = begun(client, CONTENT)
+    sent(client, upload, CONTENT, 1, 2)
+    listed = client.get(f"{API}{upload['id']}/").json()["parts"]
+    answer = client.post(f"{API}{upload['id']}/complete/", {"parts": listed}, format="json")
+    assert answer.status_code == 200
+
+
 def test_a_part_may_be_sent_again_as_another(client: Any) -> None:
     upload = begun(client, CONTENT)
     sent(client, upload, bytes(len(CONTENT)), 1)

@@ -60,7 +60,8 @@ def _move(hub: Hub, output: Output, method: str, path: str, body: dict[str, Any]
     found = response.json()
     if response.status_code == 202:
         said = f"{found.get('alias') or 'The alias'} stays until an owner has approved the move"
-        raise Failure(f"{said} to {found.get('version')}.", Exit.WAITING, approval=found)
+        where = f"{hub.login.url}/approvals/{found.get('id')}/"
+        raise Failure(f"{said} to {found.get('version')}: {where}", Exit.WAITING, approval=found)
     if output.as_json:
         output.data(found)
     else:

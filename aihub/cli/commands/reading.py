@@ -134,6 +134,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("version", found["version"]),
         ("state", found["state"]),
         ("reason", found["reason"]),
+        ("damaged", "its files in the storage were changed" if found.get("damaged") else ""),
         ("aliases", words(found["aliases"])),
         ("description", found["description"]),
         ("format", found["format"]),
