@@ -26,6 +26,8 @@ MAX_RATIO = 20
 """How many times smaller deflate may make a member: weights barely shrink at all."""
 SMALL = 4096
 """Bytes under which the ratio says nothing, as a run of zeros may be legitimate."""
+MAX_PATH, MAX_PART = 1024, 255
+"""Bytes of a member's path, and of each folder and name in it: file systems take no more."""
 MAX_GROWTH, GROWTH_FLOOR = 10, 1 << 28
 """How many times its size, beyond so many bytes, a whole archive may unpack to."""
 
@@ -157,12 +159,19 @@ def check_names(found: Sequence[str]) -> None:
     """Upper and lower case are one name: torch's reader finds members in any case."""
     seen: set[str] = set()
     for name in found:
-        parts = name.split("/")
-        if ".." in parts or "" in parts or "\\" in name or ":" in name:
+        if not _is_path(name):
             raise Refused(BAD_PATH, member=name[:200])
         if name.casefold() in seen:
             raise Refused(DOUBLED, member=name[:200])
         seen.add(name.casefold())
+
+
+def _is_path(name: str) -> bool:
+    """Whether a member may be called so: a path within the archive that can be unpacked."""
+    parts = [part.encode(errors="replace") for part in name.split("/")]
+    if len(b"/".join(parts)) > MAX_PATH or max(map(len, parts)) > MAX_PART:
+        return False
+    return not {b"", b".", b".."} & {*parts} and "\\" not in name and ":" not in name
 
 
 def _member(file: BinaryIO, info: ZipInfo, ratio: int) -> Member:

@@ -60,8 +60,14 @@ def _is_zip(path: Path) -> bool:
 
 def _sizes(path: Path) -> dict[str, int]:
     """The files by name, with their bytes, after all checks of the archive."""
-    if not _is_zip(path):
-        return tars.members(path)
+    sizes = _sizes_zip(path) if _is_zip(path) else tars.members(path)
+    folders = {str(folder) for name in sizes for folder in PurePosixPath(name).parents}
+    for name in folders & sizes.keys():
+        raise Refused(archives.DOUBLED, member=name[:200])
+    return sizes
+
+
+def _sizes_zip(path: Path) -> dict[str, int]:
     found = archives.members(path, folders=True, ratio=MAX_RATIO)
     sizes = {name: member.size for name, member in found.items()}
     archives.check_growth(path.stat().st_size, sum(sizes.values()))

@@ -150,6 +150,10 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
     [
         ({"m/../../escape": b"x"}, "forbidden path"),
         ({"/etc/escape": b"x"}, "forbidden path"),
+        ({"m/./saved_model.pb": b"x"}, "forbidden path"),
+        ({"m/" + "a/" * 1500 + "deep": b"x"}, "forbidden path"),
+        ({"m/" + "a" * 256: b"x"}, "forbidden path"),
+        ({"m/both": b"x", "m/both/within": b"x"}, "m/both twice"),
         ({"n/saved_model.pb": b"x"}, "one saved_model.pb"),
         ({"m/variables/zeros": bytes(50 << 20)}, "zip bomb"),
         ({"M/Saved_Model.pb": b"x"}, "twice"),
