@@ -26,7 +26,10 @@ class PartStore(Protocol):
         """Where a part of `size` bytes is PUT, for an hour; a path where it is the hub itself."""
 
     def arrived(self, key: str, store_id: str) -> list[Part]:
-        """The parts that are there, in their order; `PartsLost` where it knows none."""
+        """The parts that are there, in their order; `PartsLost` where it knows none.
+
+        Some stores list a part twice that was sent twice, and keep both until they are joined.
+        """
 
     def join(self, key: str, store_id: str, parts: Sequence[Part]) -> None:
         """Make one object of the parts; `PartsLost` where it knows none."""

@@ -85,9 +85,10 @@ def upload_parts(upload: Upload) -> list[Part]:
     if upload.state != Upload.States.OPEN:
         return []
     try:
-        return part_store().arrived(upload.staged_key, upload.multipart_id)
+        arrived = part_store().arrived(upload.staged_key, upload.multipart_id)
     except PartsLost:
         return []
+    return list({part.number: part for part in arrived}.values())
 
 
 def upload_complete(upload: Upload, tags: Mapping[int, str]) -> Upload:
@@ -97,8 +98,10 @@ def upload_complete(upload: Upload, tags: Mapping[int, str]) -> Upload:
     storage, store = blob_storage(), part_store()
     try:
         arrived = store.arrived(upload.staged_key, upload.multipart_id)
-        _require_all(upload, tags, {part.number: part for part in arrived})
-        store.join(upload.staged_key, upload.multipart_id, [p for p in arrived if p.number in tags])
+        named = _named(arrived, tags)
+        _require_all(upload, tags, named)
+        parts = [named[number] for number in sorted(tags)]
+        store.join(upload.staged_key, upload.multipart_id, parts)
     except PartsLost:
         if not storage.has(upload.staged_key, upload.size):  # a call before may have joined them
             raise Problem(409, _LOST) from None
@@ -210,6 +213,15 @@ def _require_in_range(upload: Upload, numbers: Sequence[int]) -> None:
             part=wrong[0],
             count=upload.part_count,
         )
+
+
+def _named(arrived: Sequence[Part], tags: Mapping[int, str]) -> dict[int, Part]:
+    """The parts by number; of one that was sent again, and listed twice, the one told of."""
+    named: dict[int, Part] = {}
+    for part in arrived:
+        if part.number not in named or part.etag == tags.get(part.number):
+            named[part.number] = part
+    return named
 
 
 def _require_all(upload: Upload, tags: Mapping[int, str], arrived: Mapping[int, Part]) -> None:
