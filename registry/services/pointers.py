@@ -85,7 +85,10 @@ def _listing(principal: Principal, md5: str) -> bytes:
 
 
 def _begin(principal: Principal, files: list[Out]) -> list[Upload]:
-    """Rows that hold the content: from now on it is no garbage, and only then is it looked for."""
+    """Rows that hold the content: from now on it is no garbage, and only then is it looked for.
+
+    They are nobody's: who may not read the content could make a version of them meanwhile.
+    """
     expires = timezone.now() + timedelta(hours=settings.ENV.AIHUB_UPLOAD_HOURS)
     with transaction.atomic():
         known = Blob.objects.select_for_update().filter(md5__in={file.md5 for file in files})
@@ -97,7 +100,6 @@ def _begin(principal: Principal, files: list[Out]) -> list[Upload]:
                 location=blob_key(file.md5),
                 blob=blobs.get(file.md5),
                 size=blobs[file.md5].size if file.md5 in blobs else 0,
-                owner=principal.id,
                 created_by=principal.name,
                 expires_at=expires,
             )

@@ -12,12 +12,15 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from aihub.events import SYSTEM
+from aihub.problems import Problem
 from registry import dvc
 from registry.dvc_pointers import listing_parse, pointer_parse
 from registry.models import Blob, ModelVersion, Team, Upload
 from registry.models.versions import State
 from registry.processing import builtin, pipeline
 from registry.refusals import Refused
+from registry.selectors.uploads import uploads_of
+from registry.services.claiming import uploads_claim
 from registry.services.garbage import garbage_collect
 from registry.services.pointers import content_pointed
 from registry.services.uploads import upload_discard
@@ -268,6 +271,14 @@ class TestPublishing:
         ready(*contents)
         assert send(pointer(md5_of(contents[0]))).status_code == 409
         assert Upload.objects.count() == 0
+
+    def test_what_holds_content_until_it_is_judged_is_nobodys_upload(
+        self, contents: list[bytes]
+    ) -> None:
+        with content_pointed(principal=SYSTEM, text=pointer(pushed(contents[0]))) as uploads:
+            assert not uploads_of(SYSTEM).exists()
+            with pytest.raises(Problem, match="You have no upload"):
+                uploads_claim(SYSTEM, {uploads[0].pk: ""})
 
     def test_discarding_leaves_what_was_in_the_store_before(self, contents: list[bytes]) -> None:
         md5 = pushed(contents[0])
