@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
@@ -19,6 +19,7 @@ from registry import selectors, semver
 from registry.models import ModelVersion, RegisteredModel
 from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
+from registry.models.versions import State
 from registry.preprocessing import INTERPOLATIONS
 
 MOST_MODELS = 500  # that the form knows by name; others are typed in full
@@ -101,6 +102,7 @@ def _publishable(principal: Principal) -> dict[str, dict[str, Any]]:
         model.name: {
             "team": model.team.name,
             "task": model.task,
+            "stays": model.passed or model.newest is None,
             "next": next_versions(model.newest),
         }
         for model in _with_newest(selectors.models_visible(principal))[:MOST_MODELS]
@@ -109,9 +111,11 @@ def _publishable(principal: Principal) -> dict[str, dict[str, Any]]:
 
 
 def _with_newest(models: QuerySet[RegisteredModel]) -> QuerySet[Any]:
-    """Models with their `newest` version; those in the trash hold their numbers."""
+    """Models with their `newest` version, and whether any `passed`; the trash counts too."""
     versions = ModelVersion.everything.filter(model=OuterRef("pk")).order_by("-sort_key")
-    return models.annotate(newest=Subquery(versions.values("version")[:1])).defer("card")
+    newest = Subquery(versions.values("version")[:1])
+    passed = Exists(versions.exclude(state=State.REJECTED).order_by())
+    return models.annotate(newest=newest, passed=passed).defer("card")
 
 
 def _architectures(principal: Principal) -> list[str]:

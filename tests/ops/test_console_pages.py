@@ -327,9 +327,21 @@ class TestPublishing:
             "digits": {
                 "team": "alpha",
                 "task": "image-classification",
+                "stays": True,
                 "next": {"patch": "1.10.1", "minor": "1.11.0", "major": "2.0.0"},
             }
         }
+
+    def test_the_task_can_be_corrected_where_every_version_was_rejected(
+        self, as_owner: Client, alpha: Team
+    ) -> None:
+        make_model(alpha, "empty")
+        make_rejected(publish(make_model(alpha, "wrong")))
+        make_rejected(publish(make_model(alpha, "mixed")))
+        publish(RegisteredModel.objects.get(name="mixed"), "1.1.0")
+        known = as_owner.get("/publish/").context["models"]
+        stays = {name: model["stays"] for name, model in known.items()}
+        assert stays == {"empty": True, "wrong": False, "mixed": True}
 
 
 class TestKeys:

@@ -26,7 +26,8 @@ function known(name) {
 function followName() {
   const model = known(part("name").value);
   part("name-hint").textContent = model ? texts.existing : texts.new;
-  part("team").disabled = part("task").disabled = Boolean(model);
+  part("team").disabled = Boolean(model);
+  part("task").disabled = Boolean(model?.stays); // else every version was rejected for it
   if (model) {
     part("team").value = model.team;
     part("task").value = model.task;
