@@ -53,7 +53,8 @@ def _checked(given: object) -> list[dict[str, Any]]:
 def _is_input(value: object) -> bool:
     if not isinstance(value, Mapping) or not set(value) <= {"name", "shape", "dtype"}:
         return False
-    return _is_shape(value.get("shape")) and value.get("dtype", "FP32") in ELEMENTS
+    dtype = value.get("dtype", "FP32")
+    return _is_shape(value.get("shape")) and isinstance(dtype, str) and dtype in ELEMENTS
 
 
 def _is_shape(shape: object) -> bool:

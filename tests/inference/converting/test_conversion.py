@@ -93,6 +93,11 @@ _ROWS = {"shape": [-1, 64], "dtype": "FP32"}
         ("tensor", {}, "Send options with its inputs"),
         ("tensor", {"architecture_options": {"inputs": "x"}}, "must be a list like"),
         ("tensor", {"architecture_options": {"inputs": [{"shape": [-2]}]}}, "must be a list like"),
+        (
+            "tensor",
+            {"architecture_options": {"inputs": [{"shape": [1], "dtype": []}]}},
+            "must be a list like",
+        ),
         ("tensor", {"architecture_options": {"inputs": [{"shape": [-1, 7]}]}}, "be converted"),
     ],
 )
