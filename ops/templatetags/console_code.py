@@ -1,4 +1,4 @@
-"""Commands to copy: how to call the hub with curl."""
+"""Commands to copy: how to call the hub with curl, or with its own command."""
 
 from typing import Any
 
@@ -25,7 +25,17 @@ _COMMANDS = {
   -H "Authorization: Bearer $TOKEN" \\
   -F version=2.0.0 \\
   -F architecture=resnet50 \\
-  -F file=@model.safetensors""",
+  -F file=@model.safetensors
+
+aihub login --url {url}
+aihub push {name} 2.0.0 model.safetensors --architecture resnet50""",
+    "publish_file": """curl {url}/api/v1/models/{name}/versions/ \\
+  -H "Authorization: Bearer $TOKEN" \\
+  -F version=2.0.0 \\
+  -F file=@model.onnx
+
+aihub login --url {url}
+aihub push {name} 2.0.0 model.onnx""",
 }
 
 

@@ -206,6 +206,16 @@ class TestVersions:
         assert 'data-step="checksum"' in page
         assert 'id="try"' not in page
 
+    @pytest.mark.parametrize(
+        ("task", "file"), [("tensor", "model.onnx"), ("image-classification", "model.safetensors")]
+    )
+    def test_how_to_publish_from_a_shell_fits_the_task(
+        self, as_owner: Client, alpha: Team, task: str, file: str
+    ) -> None:
+        make_model(alpha, task=task)
+        text = as_owner.get("/models/digits/").content.decode()
+        assert f"aihub push digits 2.0.0 {file}" in text
+
     def test_a_tensor_model_is_tried_with_json(self, as_owner: Client, alpha: Team) -> None:
         version = make_ready(publish(make_model(alpha, task="tensor")))
         tensor = {"name": "x", "datatype": "FP32", "shape": [-1, 3]}
