@@ -141,5 +141,12 @@ def test_paths_that_lead_out_of_the_folder_are_refused(tmp_path: Path, path: str
         target(tmp_path, path)
 
 
+@pytest.mark.parametrize("path", [".git/config", "a/.Git/hooks/x", ".git"])
+def test_git_is_told_nothing_by_a_file(tmp_path: Path, path: str) -> None:
+    with pytest.raises(Failure, match="Git's own"):
+        target(tmp_path, path)
+
+
 def test_paths_within_the_folder_are_taken(tmp_path: Path) -> None:
+    assert target(tmp_path, ".gitignore") == tmp_path / ".gitignore"
     assert target(tmp_path, "variables/data..bin") == tmp_path / "variables" / "data..bin"
