@@ -19,20 +19,27 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 		test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 
+HUBS := $(addprefix tests/,cli/ contract/ e2e/ resilience/)
+
 .DEFAULT_GOAL := help
-.PHONY: run test test-embedded test-services lint format messages bench clean help packages
+.PHONY: run test test-hubs test-parts test-services lint format messages bench clean help packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
 test: $(VENV)/.production $(VENV)/.dvc $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-services
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-hubs test-parts test-services
 
-test-embedded: # The laptop's stack; both share nothing, and spend half of their time waiting.
-	$(BIN)/python -m pytest
+# Three runs that share nothing, side by side, since each spends most of its time waiting: hubs that
+# run and their clients, on the laptop's stack; its parts; and what touches production's services.
+test-hubs:
+	$(BIN)/python -m pytest $(HUBS)
 
-test-services: # Production's stack
+test-parts:
+	$(BIN)/python -m pytest $(filter-out $(HUBS),$(wildcard tests/*/ tests/test_*.py))
+
+test-services:
 	$(BIN)/python -m pytest --stack=services $(ON_SERVICES)
 
 lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile
