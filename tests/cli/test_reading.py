@@ -29,6 +29,7 @@ def test_versions_are_listed_newest_first(aihub: Command, adder: str) -> None:
 
 def test_filters_are_the_hub_s(aihub: Command, adder: str) -> None:
     assert aihub.good("ls", "-s", adder, "--task", "text-embedding", "--json").json == []
+    assert "none" in aihub.good("ls", "-s", adder, "--task", "text-embedding").err
     failure = aihub.refused(1, "ls", "--task", "juggling", "--json").failure
     assert failure["status"] == 400
     assert failure["errors"][0]["field"] == "task"

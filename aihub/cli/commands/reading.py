@@ -88,6 +88,8 @@ def _list(
         output.data(shown)
         return
     output.table(columns, map(row, shown))
+    if not found:
+        output.note("There are none, or none that you may see.")
     if len(found) > len(shown):
         output.note(f"These are the first {SOME}; --all lists the others too.")
 
