@@ -13,7 +13,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -109,8 +109,8 @@ class FolderParts:
     def forget(self, key: str) -> None:
         folder = self._folder(key)
         try:
-            with store_errors(), _locked(folder) as lock, lock.held():
-                shutil.rmtree(folder)
+            with store_errors(), _locked(folder) as lock, lock.held(), suppress(FileNotFoundError):
+                shutil.rmtree(folder)  # unless it was joined while this waited
         except PartsLost:
             shutil.rmtree(folder, ignore_errors=True)
 

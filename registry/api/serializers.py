@@ -313,6 +313,7 @@ class VersionOutput(VersionSummary):
     card_html = serializers.SerializerMethodField(help_text="The card as safe HTML.")
     signature = serializers.DictField()
     report = FindingOutput(many=True)
+    served_format = serializers.CharField(help_text="Empty where it is served as published.")
     converted = ConvertedOutput(
         many=True, help_text="What is served of a program, in `served_format`; else empty."
     )

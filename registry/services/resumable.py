@@ -95,16 +95,12 @@ def upload_complete(upload: Upload, tags: Mapping[int, str]) -> Upload:
     """Make a whole file of all its parts (number: tag); again, it changes nothing."""
     if upload.state == Upload.States.COMPLETE:
         return upload
-    storage, store = blob_storage(), part_store()
+    storage = blob_storage()
     try:
-        arrived = store.arrived(upload.staged_key, upload.multipart_id)
-        named = _named(arrived, tags)
-        _require_all(upload, tags, named)
-        parts = [named[number] for number in sorted(tags)]
-        store.join(upload.staged_key, upload.multipart_id, parts)
-    except PartsLost:
-        if not storage.has(upload.staged_key, upload.size):  # a call before may have joined them
-            raise Problem(409, _LOST) from None
+        _join(upload, tags)
+    except Problem:
+        if not storage.has(upload.staged_key, upload.size):  # a call beside may have joined them
+            raise
     if not storage.has(upload.staged_key, upload.size):
         raise Problem(409, _LOST)
     found = Upload.objects.filter(pk=upload.pk)
@@ -113,6 +109,17 @@ def upload_complete(upload: Upload, tags: Mapping[int, str]) -> Upload:
     if again is None:
         raise Problem(404, N_("The upload was broken off meanwhile."))
     return again
+
+
+def _join(upload: Upload, tags: Mapping[int, str]) -> None:
+    store = part_store()
+    try:
+        named = _named(store.arrived(upload.staged_key, upload.multipart_id), tags)
+        _require_all(upload, tags, named)
+        parts = [named[number] for number in sorted(tags)]
+        store.join(upload.staged_key, upload.multipart_id, parts)
+    except PartsLost:
+        raise Problem(409, _LOST) from None
 
 
 def upload_abort(upload: Upload) -> None:

@@ -77,9 +77,10 @@ try:
     staged = list(blob_storage().listdir("uploads")[1])
 except FileNotFoundError:
     staged = []
+kept = {str(pk) for pk in Upload.objects.exclude(owner="").values_list("pk", flat=True)}
 print({
-    "uploads": Upload.objects.filter(owner="").count(),  # forms; others may stay open
-    "staged": len([name for name in staged if name]),
+    "uploads": Upload.objects.filter(owner="").count(),  # forms; others may stay
+    "staged": len({name for name in staged if name} - kept),
     "jobs": Job.objects.filter(state__in=["queued", "running"]).count(),
     "processing": ModelVersion.objects.filter(state="processing").count(),
 })

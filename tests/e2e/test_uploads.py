@@ -100,6 +100,7 @@ def test_an_upload_is_paused_reloaded_cut_off_and_arrives_once(visit: Visit, lar
     parts.cut()
     is_in(page, large.name, "waiting")
     expect(line(page, large.name)).to_contain_text("no connection")
+    parts.cut()  # what was on its way to be held back
     parts.holding = False
     page.context.set_offline(False)
     is_in(page, large.name, "done")

@@ -12,7 +12,7 @@ from aihub import env
 from ops.launch import preflight
 from ops.launch.preflight import CannotStart
 from tests.ops.launching import Program, plain_environ
-from tests.ports import free_port
+from tests.ports import free_pair, free_port
 
 
 def test_it_accepts_this_machine(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_it_names_a_taken_port() -> None:
 
 
 def test_grpc_takes_the_next_port_where_that_is_free() -> None:
-    port = free_port()
+    port = free_pair()
     environ = {"AIHUB_PORT": str(port)}
     assert preflight.grpc_port(env.read(environ)) == port + 1
     with socket.socket() as other:
