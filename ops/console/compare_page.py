@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from aihub.problems import N_, Problem
@@ -37,7 +37,7 @@ def version_compare(request: HttpRequest, name: str, version: str) -> HttpRespon
         try:
             right = selectors.version_get(principal, other or name, number)
         except Problem as problem:
-            wrong = problem.detail(str)
+            wrong = problem.detail(gettext)
         else:
             context |= {"right": right, "sections": comparison_shown(compare(left, right))}
             context["differences"] = differences_shown(signature_differences(left, right))
