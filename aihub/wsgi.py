@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import resolve
 from django.utils.http import parse_header_parameters
+
+from aihub.memory import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 
@@ -35,3 +38,5 @@ def _is_utf8(content_type: str) -> bool:
 
 
 application = utf8_alone(get_wsgi_application())
+resolve("/")  # imports every view: the first call does not have to wait for that
+settle()

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models
+from django.utils import timezone
 
 from aihub.access import Role
 from ops.models import AuditEvent
@@ -20,6 +21,7 @@ from registry import semver
 from registry.models import (
     Alias,
     AliasMove,
+    Approval,
     Blob,
     LabelSet,
     Membership,
@@ -27,6 +29,7 @@ from registry.models import (
     ModelVersion,
     RegisteredModel,
     Team,
+    Upload,
     VersionFile,
     VersionMetric,
     VersionText,
@@ -38,6 +41,7 @@ VERSIONS = 100  # of a model
 TEAMS, TAGS, LABEL_SETS, LABELS = 20, 10_000, 200, 100
 ALIASES = ("production", "staging", "canary")
 MOVES = 20  # of an alias
+BESIDE = 1_000  # uploads of each person, approvals, models in the trash
 BUSY = "model-0008"  # whose alias moved as often as all others together
 BATCH = 2_000
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,6 +77,10 @@ def fill(count: int) -> None:
     versions = ModelVersion.objects.only("pk", "version", "model_id").order_by("pk")
     for model in models_:
         _aliases(model, list(versions.filter(model=model)), dice)
+    _make(_approval(model, number) for model in models_[:40] for number in range(BESIDE // 40))
+    _make(_thrown(number, teams) for number in range(BESIDE))
+    people = User.objects.all()
+    _make(_upload(person, number) for person in people for number in range(BESIDE))
 
 
 def _people(teams: list[Team]) -> None:
@@ -203,6 +211,44 @@ def _aliases(model: RegisteredModel, versions: list[ModelVersion], dice: random.
             for hour, (before, after) in enumerate(zip([way[0], *way], way, strict=False))
         )
         Alias.objects.bulk_create([Alias(model=model, name=name, version=way[-1])])
+
+
+def _approval(model: RegisteredModel, number: int) -> Approval:
+    """A request for the newest version, decided but for a few."""
+    return Approval(
+        model=model,
+        alias="production",
+        version=model.versions.latest("pk"),
+        comment="better",
+        requested_by="user:0",
+        requested_by_name="somebody",
+        state="pending" if number < 2 else "approved",
+    )
+
+
+def _thrown(number: int, teams: list[Team]) -> RegisteredModel:
+    """A model in the trash."""
+    name = f"gone-{number:04d}"
+    return RegisteredModel(
+        team=teams[number % TEAMS],
+        name=name,
+        name_key=name,
+        created_by="developer",
+        deleted_at=START,
+        deleted_by="developer",
+    )
+
+
+def _upload(person: User, number: int) -> Upload:
+    return Upload(
+        filename=f"weights-{number}.onnx",
+        size=64 * 1024 * 1024,
+        state="open" if number % 2 else "complete",
+        part_size=16 * 1024 * 1024,
+        owner=f"user:{person.pk}",
+        created_by=person.username,
+        expires_at=timezone.now() + timedelta(days=1),
+    )
 
 
 def _text(dice: random.Random, words: int) -> str:

@@ -3,7 +3,7 @@
     .venv/bin/python -m bench.registry_scale [--scale S]
 
 Every list, search and history page of the API and the console, as a developer and as an
-administrator, through Django's test client: routing, authentication by JWT or session, queries,
+administrator, from the hub's WSGI application: routing, authentication by JWT or session, queries,
 serialisation. What a server and a network add is not in it.
 """
 

@@ -75,7 +75,9 @@ def path_checked(path: Any) -> str:
     """A path inside of a version, as it is; `Refused` for every other."""
     shown = path[:PATH_MAX] if isinstance(path, str) else ""
     if not isinstance(path, str) or not 0 < len(path) <= PATH_MAX:
-        raise Refused(N_("“%(path)s” is not a path of 1 to %(max)s letters."), path=shown, max=200)
+        raise Refused(
+            N_("“%(path)s” is not a path of 1 to %(max)s characters."), path=shown, max=PATH_MAX
+        )
     parts = path.split("/")
     plain = path.isprintable() and "\\" not in path and not _DRIVE.match(path)
     if not plain or any(part.strip() in ("", ".", "..") for part in parts):

@@ -82,7 +82,7 @@ class Receiver:
                 whole = Piece(0, 0, remote.size)
                 _Fetch(self._wire(), self.hub, route, partial, meter, whole).run()
                 return
-            for _ in work_on(missing[1:], work, threads=self.parallel, stop=self.hub.stop):
+            for _ in work_on(missing[1:], work, threads=lambda: self.parallel, stop=self.hub.stop):
                 pass
 
     def _wire(self) -> Wire:

@@ -12,6 +12,7 @@ from aihub.cli.failures import Exit, Failure, of_status
 from aihub.cli.hub import Hub, segment, tls
 from aihub.cli.local import Identity, Source
 from aihub.cli.output import Output, size
+from aihub.cli.pace import Pace
 from aihub.cli.part_urls import PartUrls
 from aihub.cli.progress import Meter, metered
 from aihub.cli.store_errors import said_by_store
@@ -36,10 +37,10 @@ class Sent:
 
 
 class Sender:
-    """Sends files to one hub with several parts under way at once."""
+    """Sends files to one hub, with up to `parallel` parts under way at once."""
 
     def __init__(self, hub: Hub, output: Output, parallel: int) -> None:
-        self.hub, self.output, self.parallel = hub, output, parallel
+        self.hub, self.output, self.pace = hub, output, Pace(parallel)
         self._wires = threading.local()
         self._tls = tls()
 
@@ -104,8 +105,8 @@ class Sender:
                 part = Slice(source.file, offset, sizes[number])
                 return number, self._send_part(urls, number, part, meter)
 
-            for number, tag in work_on(missing, work, threads=self.parallel, stop=self.hub.stop):
-                tags[number] = tag
+            arriving = work_on(missing, work, threads=lambda: self.pace.width, stop=self.hub.stop)
+            tags |= dict(arriving)
         _check_same(source, identity)
         self._complete(upload["id"], tags)
         return len(missing), identity.size - there
@@ -136,6 +137,7 @@ class Sender:
             nonlocal moved
             moved += sent
             meter.add(sent)
+            self.pace.add(sent)
 
         try:
             answer = self._wire().put(url, headers, part, count)

@@ -1,8 +1,8 @@
 """The runtimes, by the format that they load. Each imports its library when it is first needed."""
 
-import gc
 from collections.abc import Callable, Iterable, Mapping
 
+from aihub.memory import settle
 from inference.runtimes.base import Runtime
 from registry.refusals import N_, Refused
 
@@ -51,9 +51,7 @@ def runtime_named(name: str, architectures: Iterable[str]) -> Runtime:
     runtime = _RUNTIMES[name](architectures)
     if name not in _imported:
         _imported.add(name)
-        # A library is there to stay: looking through hundreds of thousands of its objects for
-        # garbage would halt every call for a tenth of a second, again and again.
-        gc.freeze()
+        settle()
     return runtime
 
 

@@ -95,6 +95,8 @@ class ModelList(PublishedList):
 @admin.register(ModelVersion, site=site)
 class VersionList(PublishedList):
     route = "versions"
+    list_per_page = 25
+    sortable_by = ("show_size", "created_at")  # what else there is, filters and the search find
     list_display = (
         "show_version",
         "show_model",
@@ -116,15 +118,15 @@ class VersionList(PublishedList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         return selectors.versions_visible(principal_of(request)).defer(*selectors.LARGE)
 
-    @display(description=_("version"), ordering="sort_key")
+    @display(description=_("version"))
     def show_version(self, version: Any) -> str:
         return version_link(version.model.name, version.version)
 
-    @display(description=_("model"), ordering="model__name_key")
+    @display(description=_("model"))
     def show_model(self, version: Any) -> str:
         return model_link(version.model.name)
 
-    @display(description=_("state"), ordering="state")
+    @display(description=_("state"))
     def show_state(self, version: ModelVersion) -> str:
         reason = version.reason
         if not reason:
@@ -132,7 +134,7 @@ class VersionList(PublishedList):
         markup = '{}<span class="hub-reason-short" title="{}">{}</span>'
         return format_html(markup, state_badge(version.state), reason, reason)
 
-    @display(description=_("format"), ordering="format", empty_value="–")
+    @display(description=_("format"), empty_value="–")
     def show_format(self, version: ModelVersion) -> str:
         parts = (version.get_format_display(), version.architecture)
         return " · ".join(part for part in parts if part)

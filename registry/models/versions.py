@@ -158,7 +158,9 @@ class ModelVersion(Trashable):
         ]
         indexes = [
             models.Index(fields=("model", "sort_key"), name="version_order"),
-            # What a list over all models goes through, so that it reads no row that it skips.
+            # What a list over all models goes through, so that it reads no row that it skips. The
+            # first is the narrowest, and by that the one that MariaDB counts and skips along.
+            models.Index(fields=("deleted_at", "id", "model"), name="version_listed"),
             models.Index(
                 fields=(
                     *("deleted_at", "id", "model", "state", "format", "size"),
@@ -166,8 +168,12 @@ class ModelVersion(Trashable):
                 ),
                 name="version_newest",
             ),
-            models.Index(fields=("deleted_at", "created_at", "model"), name="version_created"),
-            models.Index(fields=("deleted_at", "size", "model"), name="version_size"),
+            models.Index(
+                fields=("deleted_at", "created_at", "id", "model", "state"), name="version_created"
+            ),
+            models.Index(
+                fields=("deleted_at", "size", "id", "model", "state"), name="version_size"
+            ),
         ]
         verbose_name = _("version")
         verbose_name_plural = _("versions")

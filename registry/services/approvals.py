@@ -100,7 +100,7 @@ def _undecided(approval: Approval) -> tuple[RegisteredModel, Approval]:
             409,
             N_("Approval %(id)s is decided: it was %(state)s by %(name)s."),
             id=found.pk,
-            state=found.state,
+            state=found.get_state_display(),
             name=found.decided_by_name,
         )
     return model, found

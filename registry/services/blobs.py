@@ -58,12 +58,17 @@ def _is_there(upload: Upload) -> bool:
 
 def _check_declared(upload: Upload, ref: BlobRef, name: str) -> None:
     """Refuse content that is not what was declared when it was sent."""
-    declared = (
-        ("size", upload.size, ref.size),
+    if upload.size and upload.size != ref.size:
+        raise Refused(
+            N_("%(file)s has %(came)s bytes; declared were %(expected)s."),
+            file=name,
+            expected=upload.size,
+            came=ref.size,
+        )
+    for what, expected, came in (
         ("SHA-256", upload.sha256, ref.sha256),
         ("MD5", upload.md5, ref.md5),
-    )
-    for what, expected, came in declared:
+    ):
         if expected and expected != came:
             raise Refused(
                 N_("%(file)s has the %(what)s %(came)s; declared was %(expected)s."),

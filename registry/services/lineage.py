@@ -45,7 +45,7 @@ def lineage_check(version: ModelVersion, parent: ModelVersion | None) -> None:
             raise _wrong(N_("A version cannot descend from itself."))
         found = ModelVersion.everything.filter(pk=above)
         above = found.values_list("parent_id", flat=True).first()
-    raise _wrong(N_("This line of versions is too long."))
+    raise _wrong(N_("The chain of parent versions is too long."))
 
 
 def _version_of(principal: Principal, model: RegisteredModel, text: str) -> ModelVersion:

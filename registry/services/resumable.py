@@ -239,7 +239,7 @@ def _require_all(upload: Upload, tags: Mapping[int, str], arrived: Mapping[int, 
     if lacking:
         raise Problem(
             409,
-            N_("%(count)s of %(all)s parts lack: they did not arrive, or were not named."),
+            N_("%(count)s of %(all)s parts are missing: they did not arrive, or were not named."),
             count=len(lacking),
             all=upload.part_count,
             errors=[_lack(n, n in arrived) for n in lacking[:SHOWN]],
