@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from aihub import sandbox
 from aihub.events import SYSTEM
 from aihub.sandbox import running
 from inference.converting import program
+from inference.converting.folders import own_folder
 from inference.converting.inputs import NO_CROP, NO_INPUTS, declared_inputs, required_inputs
 from inference.runtimes import CONVERTED
 from inference.runtimes.folders import make_available
@@ -65,7 +65,7 @@ def convert(context: Context) -> None:
     version.served_format = ""
     if version.format not in CONVERTED:
         return
-    with _folder() as folder:
+    with own_folder(settings.HOME / "cache" / "converting") as folder:
         made = converted(spec_of(version), context.paths[main_file(context)], folder)
         report = scanning.scan(
             made[FILES[0]], SERVED, siblings={path: made[path] for path in FILES[1:]}
@@ -76,17 +76,6 @@ def convert(context: Context) -> None:
         *version.report,
         *({"file": FILES[0], **finding.as_dict()} for finding in report.findings),
     ]
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for one conversion, of which nothing is left afterwards."""
-    with tempfile.TemporaryDirectory(prefix="aihub-convert-") as name:
-        folder = Path(name)
-        try:
-            yield folder
-        finally:
-            sandbox.clear(folder)
 
 
 def converted(spec: ModelSpec, source: Path, folder: Path) -> dict[str, Path]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
@@ -106,17 +105,20 @@ def serving_force(request: HttpRequest, name: str, version: str) -> HttpResponse
     return redirect("admin:serving")
 
 
-def _managed(request: HttpRequest, replicas: Iterable[Replica]) -> QuerySet[ModelVersion]:
+def _managed(request: HttpRequest, replicas: Iterable[Replica]) -> list[ModelVersion]:
     """What the user manages of that which a replica serves or somebody forces."""
     teams = teams_where(principal_of(request), Action.MANAGE)
-    names = {entry["model"] for r in replicas for entry in (*r.loaded, *r.breakers)}
-    return (
+    mine = (
         ModelVersion.objects.filter(state=State.READY, model__team__in=teams)
-        .filter(Q(model__name__in=names) | ~Q(breaker_forced=""))
         .select_related("model")
-        .only("version", "breaker_forced", "model__name")
-        .order_by("model__name_key", "-sort_key")
+        .only("version", "sort_key", "breaker_forced", "model__name", "model__name_key")
     )
+    entries = [entry for r in replicas for entry in (*r.loaded, *r.breakers)]
+    names, numbers = {e["model"] for e in entries}, {e["version"] for e in entries}
+    served = mine.filter(model__name__in=names, version__in=numbers)
+    found = {version.pk: version for version in (*served, *mine.exclude(breaker_forced=""))}
+    newest_first = sorted(found.values(), key=lambda version: version.sort_key, reverse=True)
+    return sorted(newest_first, key=lambda version: version.model.name_key)
 
 
 def _shown(replica: Replica, keys: Iterable[tuple[str, str]]) -> dict[str, Any]:

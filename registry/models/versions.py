@@ -174,6 +174,7 @@ class ModelVersion(Trashable):
             models.Index(
                 fields=("deleted_at", "size", "id", "model", "state"), name="version_size"
             ),
+            models.Index(fields=("breaker_forced",), name="version_forced"),
         ]
         verbose_name = _("version")
         verbose_name_plural = _("versions")

@@ -22,6 +22,7 @@ from aihub.events import Event, emit
 from registry.models import Blob
 from registry.selectors.blobs import blobs_unreferenced
 from registry.services import strays
+from registry.services.search_rows import labels_free
 from registry.storage import StorageUnavailable, blob_storage
 
 AT_ONCE = 500
@@ -67,6 +68,8 @@ def garbage_collect(
         _collect_blobs(found, grace, stop)
         if found.complete:
             strays.collect(found, foreign_older_than, stop)
+        if not dry_run:
+            labels_free(stop)
     except StorageUnavailable as error:
         logger.warning("collecting garbage ends early: %s", error)
         found.errors.append(str(error))

@@ -1,5 +1,7 @@
 """Keeps the rows that searches look at true to their versions."""
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from registry.models import Label, LabelSet, ModelVersion, VersionMetric, VersionText
@@ -29,17 +31,30 @@ def labels_index(version: ModelVersion) -> None:
     """Lead a version to the rows of its labels, which are written once for the same list."""
     if not version.labels and version.label_set_id is None:
         return
-    found = labels_ensure(version.labels) if version.labels else None
-    if version.label_set_id != (found and found.pk):
-        version.label_set = found
-        ModelVersion.everything.filter(pk=version.pk).update(label_set=found)
+    with transaction.atomic():
+        found = labels_ensure(version.labels) if version.labels else None
+        if version.label_set_id != (found and found.pk):
+            version.label_set = found
+            ModelVersion.everything.filter(pk=version.pk).update(label_set=found)
 
 
 def labels_ensure(labels: list[str]) -> LabelSet:
-    """The set of a list of labels, with its rows."""
+    """The set of a list of labels, with its rows; it stays until the caller's transaction ends."""
     with transaction.atomic():
-        found, created = LabelSet.objects.get_or_create(digest=rows.labels_digest(labels))
+        sets = LabelSet.objects.select_for_update()
+        found, created = sets.get_or_create(digest=rows.labels_digest(labels))
         if created:
             made = [Label(label_set=found, text=text) for text in rows.label_texts(labels)]
             Label.objects.bulk_create(made, batch_size=_AT_ONCE)
     return found
+
+
+def labels_free(stop: Callable[[], bool]) -> None:
+    """Delete the sets of labels that no version has any more, until `stop` says so."""
+    unused = LabelSet.objects.filter(versions=None)
+    for pk in list(unused.values_list("pk", flat=True)):
+        if stop():
+            return
+        with transaction.atomic():
+            LabelSet.objects.select_for_update().filter(pk=pk).first()
+            unused.filter(pk=pk).delete()

@@ -1,17 +1,21 @@
 """`kill -9` of a worker, at any moment: nothing is lost, nothing is done twice."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from inference.converting.conversion import PROGRAM as CONVERTER
 from tests.contract.calls import API, assert_clean, predict, publish, unique
 from tests.contract.making import SMALL, photograph, state_dict_file
 from tests.hub import Hub
+from tests.inference.converting import programs
 
 pytestmark = pytest.mark.slow
 END_LEASES = """
@@ -103,3 +107,36 @@ def test_a_killed_workers_children_end_with_it(hub: Hub) -> None:
     os.kill(hub.worker.process.pid, signal.SIGKILL)
     _, alive = psutil.wait_procs(orphans, timeout=10)
     assert not alive
+
+
+def test_a_program_whose_conversion_is_killed_is_converted_by_another_worker(
+    hub: Hub, tmp_path: Path
+) -> None:
+    program, name = programs.scripted_resnet(tmp_path), unique("killed")
+    hub.kill_worker()
+    said = {"preprocessing": json.dumps(programs.PREPROCESSING)}
+    answer = publish(hub.client(), name, "1.0.0", program.path, task=program.task, **said)
+    assert answer.status_code == 202, answer.text
+    hub.restart_worker()
+    confined: list[psutil.Process] = []
+    hub.wait_until(lambda: bool(confined.extend(converting(hub)) or confined), "its conversion")
+    for process in children(hub):
+        if process not in confined:
+            os.kill(process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(confined, timeout=10)
+    assert not alive
+    hub.kill_worker()
+    hub.run_python(END_LEASES)
+    hub.restart_worker()
+    version = hub.wait_ready(name, "1.0.0")
+    assert version["served_format"] == "openvino"
+
+
+def converting(hub: Hub) -> list[psutil.Process]:
+    """The processes of a sandbox that convert a program."""
+    found = []
+    for process in children(hub):
+        with suppress(psutil.NoSuchProcess):
+            if str(CONVERTER) in " ".join(process.cmdline()):
+                found.append(process)
+    return found

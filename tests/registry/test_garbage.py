@@ -28,6 +28,8 @@ from registry.models import (
     Blob,
     ConvertedFile,
     Job,
+    Label,
+    LabelSet,
     ModelVersion,
     RegisteredModel,
     Sample,
@@ -49,6 +51,7 @@ from tests.registry.making import claimed, make_model, make_variant, publish, st
 
 pytestmark = pytest.mark.django_db
 GC = "/api/v1/gc/"
+PAUSE = 0.005  # seconds between collections: SQLite has no queue of those who wait to write
 Clients = Callable[[User], Any]
 
 
@@ -142,6 +145,16 @@ class TestFreeing:
             table.objects.all().delete()  # type: ignore[attr-defined]
         version.variants.all().delete()
         assert garbage_collect(principal=SYSTEM).blobs == 5
+
+    def test_lists_of_labels_go_with_their_last_version(self, alpha: Team, store: None) -> None:
+        model = make_model(alpha)
+        gone = publish(model, "1.0.0", labels=["cat", "dog"])
+        publish(model, "1.1.0", labels=["tree"])
+        ModelVersion.everything.filter(pk=gone.pk).delete()
+        garbage_collect(principal=SYSTEM, dry_run=True)
+        assert LabelSet.objects.count() == 2
+        garbage_collect(principal=SYSTEM)
+        assert list(Label.objects.values_list("text", flat=True)) == ["tree"]
 
     def test_a_dry_run_tells_and_frees_nothing(self, garbage_blob: Blob) -> None:
         found = garbage_collect(principal=SYSTEM, dry_run=True)
@@ -343,7 +356,7 @@ def test_nothing_is_lost_while_the_same_content_is_published_and_freed(
             done.set()
 
     def collector() -> None:
-        while not done.is_set():
+        while not done.wait(PAUSE):
             freed.append(_collect())
 
     _run_all([publish_all, collector, collector])

@@ -4,6 +4,7 @@ A number that changes on purpose is changed in `query_counts.json` too, where a 
 """
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from aihub.events import SYSTEM
-from registry.models import Approval, ModelVersion, RegisteredModel, Team
+from registry.models import Approval, ModelVersion, RegisteredModel, Team, Upload
 from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
@@ -28,9 +29,12 @@ COUNTS: dict[str, int] = json.loads(TABLE.read_text())
 FEW, MANY = 3, 12
 
 
-def add(alpha: Team, numbers: range) -> None:
-    """For each number a model, a version of `first`, a move of its alias, an approval, trash."""
+def add(alpha: Team, owner: User, numbers: range) -> None:
+    """For each number a model, a version of `first`, a move of its alias, an approval, trash, and
+    an upload of the owner's."""
     for number in numbers:
+        begun = {"owner": f"user:{owner.pk}", "expires_at": timezone.now() + timedelta(days=1)}
+        Upload.objects.create(filename="weights.onnx", size=1, **begun)
         make_model(alpha, f"model-{number}", tags=["vision", f"tag-{number}"])
         version = _version("first", f"1.{number}.0")
         _version(f"model-{number}", "1.0.0")
@@ -78,9 +82,9 @@ def measured(user: User) -> dict[str, int]:
 
 def test_every_page_costs_what_the_table_says(owner: User, alpha: Team) -> None:
     make_model(alpha, "first", tags=["vision"])
-    add(alpha, range(FEW))
+    add(alpha, owner, range(FEW))
     few = measured(owner)
-    add(alpha, range(FEW, MANY))
+    add(alpha, owner, range(FEW, MANY))
     many = measured(owner)
     growing = {path: (few[path], many[path]) for path in COUNTS if few[path] != many[path]}
     assert growing == {}
