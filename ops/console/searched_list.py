@@ -46,6 +46,12 @@ class SearchedList(ListAdmin):
             request.search_problem = problem.detail(gettext)  # type: ignore[attr-defined]
             return queryset.none(), False
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, which knows why a search cannot be read."""
+        found = super().get_changelist_instance(request)
+        found.search_problem = getattr(request, "search_problem", "")
+        return found
+
     def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> KeyedPaginator:
         searched = request.GET.get(SEARCH_VAR, "").strip()
         return (FoundPaginator if searched else KeyedPaginator)(*args, **kwargs)

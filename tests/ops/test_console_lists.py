@@ -60,7 +60,9 @@ class TestSearching:
         answer = as_viewer.get(f"{path}?q={search}")
         assert answer.status_code == 200
         assert not answer.context["cl"].result_list
-        assert "cannot be read" in answer.content.decode()
+        shown = answer.content.decode()
+        assert "cannot be read" in shown
+        assert "Nothing matches" not in shown
 
     def test_how_to_search_is_told(self, as_viewer: Client, models: None) -> None:
         assert "metrics.accuracy &gt;= 0.9" in as_viewer.get("/models/").content.decode()
