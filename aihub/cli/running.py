@@ -14,7 +14,7 @@ from aihub.cli.output import Output
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but the result.")]
 Parallel = Annotated[
-    int, typer.Option("--parallel", min=1, max=64, help="How many are under way at once.")
+    int, typer.Option("--parallel", min=1, max=64, help="How many may be under way at once.")
 ]
 OneVersion = Annotated[
     str,
