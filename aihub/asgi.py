@@ -23,7 +23,6 @@ from aihub.access import Principal  # noqa: E402
 from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E402
 from aihub.language import translator  # noqa: E402
 from aihub.snapshot import Freshener, Poller, Snapshot  # noqa: E402
-from aihub.wsgi import application as django_application  # noqa: E402
 from inference.cores import available_cores  # noqa: E402
 from inference.elsewhere import VariantRequests  # noqa: E402
 from inference.engine.batching import BatchLimits  # noqa: E402
@@ -174,6 +173,8 @@ def compose(role: str) -> App:
     checks: dict[str, Callable[[], bool]] = {"snapshot": replica.ready}
     rest: App = replica.app
     if role == "all":
+        from aihub.wsgi import application as django_application
+
         checks |= {"database": health.database_answers, "worker": health.worker_is_alive}
         rest = django_over_asgi(django_application, small=settings.BODY_MAX)
     ends: list[End] = [replica.app, HealthApp(checks)]

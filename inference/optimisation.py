@@ -6,7 +6,6 @@ here, the version stays ready and serves its reference.
 """
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from inference.optimising import CandidateResult, CompileTask, compile_variants
 from inference.optimising.candidates import Candidate, candidates, reference_of
 from inference.optimising.policy import choose
 from inference.optimising.task import OWNER
+from inference.own_folder import own_folder
 from inference.processor import cpu_fingerprint
 from inference.runtimes import REFERENCE
 from inference.spec import ModelSpec
@@ -70,7 +70,7 @@ def optimise(lease: Lease) -> None:
         return
     try:
         check_seal(version)
-        with _folder(lease) as folder:
+        with own_folder(settings.HOME / "cache" / "optimising") as folder:
             _Work(version, lease, folder).run()
     except LeaseLost:
         logger.warning("the lease to optimise %s is lost", version)
@@ -255,15 +255,3 @@ def _set_state(version: ModelVersion, state: Optimisation) -> None:
 def _cpu() -> str:
     """This machine's kind of processor; empty where nothing is to be compiled on it."""
     return cpu_fingerprint() if settings.ENV.AIHUB_OPTIMISE else ""
-
-
-@contextmanager
-def _folder(lease: Lease) -> Iterator[Path]:
-    """A folder for derived files: a job's own, so that a killed worker's is found and emptied."""
-    folder = Path(settings.HOME) / "cache" / "optimising" / str(lease.job_id)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -42,6 +42,7 @@ def work_on(
                 done.put((work(item), None))
             except BaseException as error:
                 done.put((None, error))
+                return
 
     def staff() -> None:
         nonlocal working

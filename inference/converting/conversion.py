@@ -21,8 +21,8 @@ from aihub import sandbox
 from aihub.events import SYSTEM
 from aihub.sandbox import running
 from inference.converting import program
-from inference.converting.folders import own_folder
 from inference.converting.inputs import NO_CROP, NO_INPUTS, declared_inputs, required_inputs
+from inference.own_folder import own_folder
 from inference.runtimes import CONVERTED
 from inference.runtimes.folders import make_available
 from inference.spec import ModelSpec

@@ -1,16 +1,16 @@
-"""Folders of conversions: locked while they are used, and swept where a worker was killed."""
+"""Folders of one piece of work: locked while they are used, and swept where a worker was killed."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from inference.converting.folders import YOUNG, own_folder, sweep
+from inference.own_folder import YOUNG, own_folder, sweep
 
 HOLDS = """
 import sys
 from pathlib import Path
-from inference.converting.folders import own_folder
+from inference.own_folder import own_folder
 with own_folder(Path(sys.argv[1])) as folder:
     (folder / "work").mkdir()
     (folder / "work" / "file").write_bytes(b"1")

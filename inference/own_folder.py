@@ -1,4 +1,4 @@
-"""A folder for each conversion, of which nothing is left, not even where its worker was killed."""
+"""A folder for one piece of work, of which nothing is left, not even where its worker is killed."""
 
 import fcntl
 import os
