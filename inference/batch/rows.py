@@ -1,4 +1,4 @@
-"""What passes between reading an input, running a model, and writing an output. Imports no Django."""
+"""What passes between an input that is read, a model that runs, and an output. No Django here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
