@@ -175,7 +175,11 @@ def compose(role: str) -> App:
     if role == "all":
         from aihub.wsgi import application as django_application
 
-        checks |= {"database": health.database_answers, "worker": health.worker_is_alive}
+        checks |= {
+            "database": health.database_answers,
+            "worker": health.worker_is_alive,
+            "batch_worker": health.batch_worker_is_alive,
+        }
         rest = django_over_asgi(django_application, small=settings.BODY_MAX)
     ends: list[End] = [replica.app, HealthApp(checks)]
     if role == "infer":

@@ -26,9 +26,14 @@ def _keep_our_logging(**kwargs: Any) -> None:
 
 @signals.worker_process_init.connect
 def _start_child(**kwargs: Any) -> None:
+    from django.conf import settings
+
     from aihub.processes import die_with_parent
+    from registry.processing.worker import BATCH
 
     die_with_parent(signal.SIGKILL)
+    if _served() == [BATCH]:
+        os.nice(settings.ENV.AIHUB_BATCH_NICE)
 
 
 @signals.worker_ready.connect
@@ -37,6 +42,11 @@ def _start_housekeeper(**kwargs: Any) -> None:
     from registry.services.housekeeping import sweep
     from registry.tasks import hint
 
-    housekeeper = Housekeeper(hint=hint, sweep=sweep)
+    housekeeper = Housekeeper(hint=hint, sweep=sweep, queues=_served())
     signals.worker_shutting_down.connect(lambda **kw: housekeeper.stop(), weak=False)
     housekeeper.start()
+
+
+def _served() -> list[str]:
+    """The queues that this worker takes messages from."""
+    return list(app.amqp.queues.consume_from)

@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-ROLES = ("all", "web", "infer", "worker")
+ROLES = ("all", "web", "infer", "worker", "batch")
 SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
 OF_THE_CLIENT = frozenset({"AIHUB_URL", "AIHUB_API_KEY"})  # what the command `aihub` reads
 
@@ -67,6 +67,8 @@ class Env:
     AIHUB_OPTIMISE: bool
     AIHUB_FILE_CACHE: int
     AIHUB_WORKER_PROCESSES: int
+    AIHUB_BATCH_PROCESSES: int
+    AIHUB_BATCH_NICE: int
     DATABASE_URL: str
     AIHUB_BROKER_URL: str
     AIHUB_CACHE_URL: str
@@ -132,6 +134,8 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_OPTIMISE=source.boolean("AIHUB_OPTIMISE", default=True),
         AIHUB_FILE_CACHE=source.integer("AIHUB_FILE_CACHE", 20 * 1024 * MIB, low=MIB),
         AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
+        AIHUB_BATCH_PROCESSES=source.integer("AIHUB_BATCH_PROCESSES", 1, low=1, high=256),
+        AIHUB_BATCH_NICE=source.integer("AIHUB_BATCH_NICE", 10, low=0, high=19),
         DATABASE_URL=source.text(
             "DATABASE_URL", "", check=_check_url("mysql", "sqlite", path=True)
         ),

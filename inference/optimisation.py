@@ -89,7 +89,7 @@ def optimise(lease: Lease) -> None:
 
 def _is_needed_elsewhere() -> bool:
     """Whether more urgent work waits: the candidate under way is then begun again later."""
-    return jobs.has_claimable(worker.HANDLERS, above=PRIORITY)
+    return jobs.has_claimable(worker.HANDLERS[worker.PROCESSING], above=PRIORITY)
 
 
 @dataclass
@@ -119,7 +119,7 @@ class _Work:
 
     @cached_property
     def since(self) -> datetime:
-        job = Job.objects.filter(pk=self.lease.job_id).first()
+        job = Job.objects.filter(pk=self.lease.pk).first()
         if job is None:
             raise LeaseLost
         return job.created_at

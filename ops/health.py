@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
-from registry.processing.worker import workers_alive
+from registry.processing.worker import BATCH, PROCESSING, workers_alive
 
 Check = Callable[[], bool]
 
@@ -21,8 +21,13 @@ def database_answers() -> bool:
 
 
 def worker_is_alive() -> bool:
-    """Whether any worker gave a sign of life lately."""
-    return workers_alive() > 0
+    """Whether any worker that processes versions gave a sign of life lately."""
+    return workers_alive(PROCESSING) > 0
+
+
+def batch_worker_is_alive() -> bool:
+    """Whether any worker of batch jobs gave a sign of life lately."""
+    return workers_alive(BATCH) > 0
 
 
 def run(checks: Mapping[str, Check]) -> tuple[int, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A hub that really runs, as a client sees it: server and worker processes of its own."""
+"""A hub that really runs, as a client sees it: processes of its own."""
 
 import os
 import subprocess
@@ -40,25 +40,27 @@ class Hub:
         self.environ = dict(environ)
         self.env: Env = env.read(self.environ)
         self.url = f"http://127.0.0.1:{self.env.AIHUB_PORT}"
-        self._server_role, self._worker_role = roles(self.env, self.environ)
+        self._server_role, self._worker_role, self._batch_role = roles(self.env, self.environ)
         self.server: Child | None = None
         self.worker: Child | None = None
+        self.batch_worker: Child | None = None
         self._clients: list[httpx.Client] = []
         self._tokens: dict[str, str] = {}  # a login is slow, as it should be
 
     def start(self) -> None:
-        """Make the database and the people, start both processes, wait until the hub is ready."""
+        """Make the database and the people, start the processes, wait until the hub is ready."""
         self.run_python(PREPARE)
         self.server = Child(self._server_role)
         self.worker = Child(self._worker_role)
+        self.batch_worker = Child(self._batch_role)
         with HubClient(self.url, "", "") as client:
             self.wait_until(client.is_ready, "the hub to be ready", STARTS_WITHIN)
 
     def stop(self) -> None:
-        """Stop both and leave no process of theirs."""
+        """Stop them and leave no process of theirs."""
         for client in self._clients:
             client.close()
-        children = [child for child in (self.server, self.worker) if child]
+        children = [child for child in (self.server, self.worker, self.batch_worker) if child]
         for child in children:
             child.ask_to_stop()
         deadline = time.monotonic() + STOPS_WITHIN
@@ -120,6 +122,14 @@ class Hub:
         self.kill_worker()
         self.worker = Child(self._worker_role)
 
+    def kill_batch_worker(self) -> None:
+        assert self.batch_worker
+        self.batch_worker.kill_and_wait()
+
+    def restart_batch_worker(self) -> None:
+        self.kill_batch_worker()
+        self.batch_worker = Child(self._batch_role)
+
     def restart_server(self) -> None:
         assert self.server
         self.server.kill_and_wait()
@@ -142,9 +152,9 @@ class Hub:
         return done.stdout
 
     def logs(self) -> str:
-        """The end of both logs."""
+        """The end of all logs."""
         parts: list[str] = []
-        for role in (self._server_role, self._worker_role):
+        for role in (self._server_role, self._worker_role, self._batch_role):
             parts += [f"--- {role.name}", *tail(role.log, lines=40)]
         return "\n".join(parts)
 

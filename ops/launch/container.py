@@ -1,4 +1,4 @@
-"""What a container runs: `web`, `infer`, `worker`, `all`, or else a command of manage.py.
+"""What a container runs: `web`, `infer`, `worker`, `batch`, `all`, or else a command of manage.py.
 
 Run as `python -m ops.launch.container ROLE`; it is replaced by the role's own program.
 """
@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from aihub import env
 from aihub.env import BASE_DIR, Env
-from ops.launch.roles import server_command, web_command, worker_command
+from ops.launch.roles import batch_command, server_command, web_command, worker_command
 
 Command = tuple[str, ...]
 
@@ -24,6 +24,7 @@ ROLES: dict[str, Callable[[Env], Command]] = {
     "web": web_command,
     "infer": server_command,
     "worker": worker_command,
+    "batch": batch_command,
     "all": _whole_hub,
 }
 

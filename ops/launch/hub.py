@@ -81,7 +81,7 @@ def _client(env: Env, administrator: Administrator) -> HubClient:
 
 
 def _wait_until_ready(client: HubClient, console: Console, pause: Pause) -> None:
-    console.doing("Starting the server (web and infer) and the worker")
+    console.doing("Starting the server (web and infer) and the workers")
     started, patient = time.monotonic(), True
     while not client.is_ready():
         if patient and time.monotonic() - started > SLOW:
@@ -103,7 +103,7 @@ def _demonstrate(demo: Demo, administrator: Administrator, console: Console) -> 
 
 def _log_to_file(home: Path) -> None:
     """The launcher's own log goes to a file too: the terminal is for the person."""
-    for name in ("launcher", "server", "worker"):
+    for name in ("launcher", "server", "worker", "batch"):
         rotate(log_path(home, name))
     path = log_path(home, "launcher")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command lines of the roles, and the two processes that make a hub on one machine."""
+"""The command lines of the roles, and the processes that make a hub on one machine."""
 
 import sys
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from ops.launch.child import Role
 _HIDDEN = frozenset({"AIHUB_ADMIN_PASSWORD"})
 
 
-def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role]:
-    """The server and the worker of the hub that `env` describes."""
+def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role, Role]:
+    """The server, the worker and the batch worker of the hub that `env` describes."""
     return (
         _role("server", "all", server_command(env), env, environ),
         _role("worker", "worker", worker_command(env), env, environ),
+        _role("batch worker", "batch", batch_command(env), env, environ, log="batch"),
     )
 
 
@@ -37,10 +38,22 @@ def web_command(env: Env) -> tuple[str, ...]:
 
 
 def worker_command(env: Env) -> tuple[str, ...]:
+    """Whoever processes what was published."""
+    return _celery_worker("worker", "celery", env.AIHUB_WORKER_PROCESSES)
+
+
+def batch_command(env: Env) -> tuple[str, ...]:
+    """Whoever computes batch jobs, in processes of its own that yield to the others."""
+    return _celery_worker("batch", "batch", env.AIHUB_BATCH_PROCESSES)
+
+
+def _celery_worker(name: str, queue: str, processes: int) -> tuple[str, ...]:
+    """Workers need not hear of each other: their heartbeats stand in the database."""
     return (
         *(sys.executable, "-m", "celery", "-A", "aihub", "worker"),
-        *("--loglevel", "WARNING", "-Q", "celery", "-P", "prefork"),
-        *("--concurrency", str(env.AIHUB_WORKER_PROCESSES), "--hostname", "worker@%h"),
+        *("--loglevel", "WARNING", "-Q", queue, "-P", "prefork"),
+        *("--concurrency", str(processes), "--hostname", f"{name}@%h"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
 
 
@@ -49,13 +62,18 @@ def log_path(home: Path, name: str) -> Path:
 
 
 def _role(
-    name: str, aihub_role: str, command: tuple[str, ...], env: Env, environ: Mapping[str, str]
+    name: str,
+    aihub_role: str,
+    command: tuple[str, ...],
+    env: Env,
+    environ: Mapping[str, str],
+    log: str = "",
 ) -> Role:
     return Role(
         name=name,
         command=command,
         environ=_child_environ(env, environ) | {"AIHUB_ROLE": aihub_role},
-        log=log_path(env.AIHUB_HOME, name),
+        log=log_path(env.AIHUB_HOME, log or name),
     )
 
 

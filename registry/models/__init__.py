@@ -2,7 +2,7 @@
 
 from registry.models.aliases import Alias, AliasMove, Approval
 from registry.models.blobs import Blob, Upload
-from registry.models.jobs import Job, WorkerHeartbeat
+from registry.models.jobs import Job, Leased, WorkerHeartbeat
 from registry.models.registered import ModelTag, RegisteredModel
 from registry.models.revision import Revision
 from registry.models.teams import Membership, Team
@@ -26,6 +26,7 @@ __all__ = [
     "Job",
     "Label",
     "LabelSet",
+    "Leased",
     "Membership",
     "ModelTag",
     "ModelVersion",

@@ -4,11 +4,22 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class Job(models.Model):
+class Leased(models.Model):
+    """Work that whoever holds its lease does: `lease_owner`, until `lease_expires_at`."""
+
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(_("heartbeat"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Job(Leased):
     """One piece of work. A message in the broker is only a hint that this table has work.
 
-    Whoever holds the lease (`lease_owner`, until `lease_expires_at`) does the work; every write
-    of a result is conditional on still holding it.
+    Every write of a result is conditional on still holding the lease.
     """
 
     class States(models.TextChoices):
@@ -23,10 +34,6 @@ class Job(models.Model):
         _("state"), max_length=16, choices=States.choices, default=States.QUEUED
     )
     priority = models.SmallIntegerField(default=0)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease_owner = models.CharField(max_length=64, blank=True)
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(_("heartbeat"), null=True, blank=True)
     not_before = models.DateTimeField()
     error = models.TextField(_("error"), blank=True)
     request_id = models.CharField(max_length=64, blank=True)
@@ -46,10 +53,14 @@ class Job(models.Model):
 
 
 class WorkerHeartbeat(models.Model):
-    """A worker that was alive at `at`."""
+    """A worker that served a queue and was alive at `at`."""
 
-    name = models.CharField(max_length=150, unique=True)
+    name = models.CharField(max_length=150)
+    queue = models.CharField(max_length=32, default="celery")
     at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("name", "queue"), name="heartbeat_unique")]
 
     def __str__(self) -> str:
         return self.name

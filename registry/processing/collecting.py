@@ -59,6 +59,6 @@ def _giving_way() -> Callable[[], bool]:
         if time.monotonic() < next_look:
             return False
         next_look = time.monotonic() + LOOK_EVERY
-        return jobs.has_claimable(worker.HANDLERS, above=PRIORITY)
+        return jobs.has_claimable(worker.HANDLERS[worker.PROCESSING], above=PRIORITY)
 
     return stop

@@ -1,58 +1,48 @@
-"""The job table: enqueue, claim by lease, keep alive, finish.
+"""The job table: enqueue, claim, finish."""
 
-A claim is one conditional UPDATE, so that of any number of workers exactly one gets a job, on
-every database. A lease that is not renewed ends by itself: that is all there is to recovery.
-"""
-
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from aihub import request_context
-from registry.models import Job
+from registry.models import Job, Leased
+from registry.processing.leases import LEASE, RENEW_EVERY, Claim, LeaseLost, lease_take
 
-LEASE = timedelta(seconds=10)
-RENEW_EVERY = 2.5  # seconds
+__all__ = [
+    "LEASE",
+    "MAX_ATTEMPTS",
+    "RENEW_EVERY",
+    "RETRY_AFTER",
+    "Lease",
+    "LeaseLost",
+    "claim",
+    "enqueue",
+    "has_claimable",
+    "restart",
+]
+
 MAX_ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=5)
 
 
-class LeaseLost(Exception):
-    """Another worker has the job now: stop and write nothing."""
-
-
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to work on a job, as long as it is renewed. `attempt` counts from 1."""
+class Lease(Claim):
+    """The right to work on a job. `attempt` counts from 1."""
 
-    job_id: int
+    table: ClassVar[type[Leased]] = Job
+
     kind: str
     subject_id: int
-    owner: str
     attempt: int
     request_id: str = ""
 
-    def renew(self) -> bool:
-        """Extend the lease; False once somebody else has it."""
-        now = timezone.now()
-        return bool(self._held().update(lease_expires_at=now + LEASE, heartbeat_at=now))
-
-    def held(self) -> bool:
-        """Whether this worker still has the job; inside a transaction, until its end."""
-        return bool(self._held().update(heartbeat_at=timezone.now()))
-
-    def confirm(self) -> None:
-        """As `held`, raising LeaseLost where it is not."""
-        if not self.held():
-            raise LeaseLost
-
     def forget_attempts(self) -> bool:
         """Count this attempt as the first."""
-        return bool(self._held().update(attempts=1))
+        return bool(self.rows().update(attempts=1))
 
     def succeed(self) -> bool:
         return self._finish(Job.States.SUCCEEDED, "")
@@ -63,7 +53,7 @@ class Lease:
     def give_back(self, error: str = "", pause: timedelta = RETRY_AFTER) -> bool:
         """Let the job be claimed again after a pause; this attempt does not count."""
         return bool(
-            self._held().update(
+            self.rows().update(
                 state=Job.States.QUEUED,
                 lease_owner="",
                 lease_expires_at=None,
@@ -75,7 +65,7 @@ class Lease:
 
     def _finish(self, state: str, error: str) -> bool:
         return bool(
-            self._held().update(
+            self.rows().update(
                 state=state,
                 error=error[:2000],
                 lease_owner="",
@@ -83,9 +73,6 @@ class Lease:
                 finished_at=timezone.now(),
             )
         )
-
-    def _held(self) -> QuerySet[Job]:
-        return Job.objects.filter(pk=self.job_id, state=Job.States.RUNNING, lease_owner=self.owner)
 
 
 def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
@@ -123,18 +110,10 @@ def restart(again: QuerySet[Job], *, as_new: bool) -> int:
 
 def claim(worker: str, kinds: Collection[str] | None = None) -> Lease | None:
     """Take the most urgent job that is free, of these kinds or of any, or None."""
-    now = timezone.now()
-    for job in _free(now, kinds).order_by("-priority", "pk")[:10]:
-        owner = f"{worker[:31]}:{uuid.uuid4().hex}"
-        taken = Job.objects.filter(_claimable(now), pk=job.pk, attempts=job.attempts).update(
-            state=Job.States.RUNNING,
-            lease_owner=owner,
-            lease_expires_at=now + LEASE,
-            heartbeat_at=now,
-            attempts=F("attempts") + 1,
-        )
-        if taken:
-            return Lease(job.pk, job.kind, job.subject_id, owner, job.attempts + 1, job.request_id)
+    free = _free(timezone.now(), kinds)
+    for job in free.order_by("-priority", "pk")[:10]:
+        if owner := lease_take(free, job, worker, state=Job.States.RUNNING):
+            return Lease(job.pk, owner, job.kind, job.subject_id, job.attempts + 1, job.request_id)
     return None
 
 

@@ -84,7 +84,7 @@ def _giving_way() -> Callable[[int], None]:
         if time.monotonic() < next_look:
             return
         next_look = time.monotonic() + LOOK_EVERY
-        if jobs.has_claimable(worker.HANDLERS, above=PRIORITY):
+        if jobs.has_claimable(worker.HANDLERS[worker.PROCESSING], above=PRIORITY):
             raise _GiveWay
 
     return look

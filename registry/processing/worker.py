@@ -1,12 +1,17 @@
-"""What a worker process does: take jobs while there are any, and say that it is alive."""
+"""What a worker process does: take work while there is any, and say that it is alive.
+
+Work lies in queues. A queue has kinds of jobs, and may have sources of work beside the job table.
+"""
 
 import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
@@ -14,60 +19,110 @@ from django.utils import timezone
 from aihub import request_context
 from registry.file_cache import kept
 from registry.models import WorkerHeartbeat
-from registry.processing import jobs, pipeline
+from registry.processing import jobs, leases, pipeline
 from registry.processing.jobs import Lease
 
+PROCESSING = "celery"  # the name that Celery gives to what it is not told otherwise
+BATCH = "batch"
+QUEUES = (PROCESSING, BATCH)
 ALIVE_FOR = timedelta(seconds=15)
-LOOK_EVERY = 2.0  # seconds between two looks at the job table
+LOOK_EVERY = 2.0  # seconds between two looks for work
 SWEEP_EVERY = 30  # looks between two sweeps
 
 Handler = Callable[[Lease], None]
-HANDLERS: dict[str, Handler] = {pipeline.KIND: pipeline.process}
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Work beside the job table: `run_one` does a piece, `waits` says cheaply whether any is free.
+
+    `run_one` answers False where there was none.
+    """
+
+    run_one: Callable[[], bool]
+    waits: Callable[[], bool]
+
+
+HANDLERS: dict[str, dict[str, Handler]] = {
+    PROCESSING: {pipeline.KIND: pipeline.process},
+    BATCH: {},
+}
+SOURCES: dict[str, list[Source]] = {PROCESSING: [], BATCH: []}
 
 
 def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def add_handler(kind: str, run: Handler) -> None:
-    """Have this process's workers take jobs of a kind; other apps add theirs at start."""
-    HANDLERS[kind] = run
+def add_handler(kind: str, run: Handler, queue: str = PROCESSING) -> None:
+    """Have a queue's workers take jobs of a kind; other apps add theirs at start."""
+    HANDLERS[queue][kind] = run
 
 
-def run_one() -> bool:
-    """Run the most urgent job that is free and of a kind known here; False where there is none."""
-    lease = jobs.claim(worker_name(), HANDLERS)
+def add_source(queue: str, run_one: Callable[[], bool], waits: Callable[[], bool]) -> None:
+    """Have a queue's workers look for work there too, after the job table."""
+    SOURCES[queue].append(Source(run_one, waits))
+
+
+def run_one(queue: str = PROCESSING) -> bool:
+    """Do the most urgent piece of work of a queue that is free; False where there is none."""
+    return _run_job(HANDLERS[queue]) or any(source.run_one() for source in SOURCES[queue])
+
+
+def waits(queue: str) -> bool:
+    """Whether a queue has work that a worker could take."""
+    return jobs.has_claimable(HANDLERS[queue]) or any(source.waits() for source in SOURCES[queue])
+
+
+def _run_job(handlers: dict[str, Handler]) -> bool:
+    lease = jobs.claim(worker_name(), handlers)
     if lease is None:
         return False
     with kept_alive(lease), kept(), request_context.use(lease.request_id):
-        HANDLERS[lease.kind](lease)
+        handlers[lease.kind](lease)
     return True
 
 
+class Renewable(Protocol):
+    """What is held only as long as it is renewed: False says that somebody else has it."""
+
+    def renew(self) -> bool: ...
+
+
+class Keeper(threading.Thread):
+    """Renews a lease; `lost` once another has it."""
+
+    def __init__(self, lease: Renewable) -> None:
+        super().__init__(name="lease", daemon=True)
+        self.lost = False
+        self._lease = lease
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.lost and not self._stopped.wait(leases.RENEW_EVERY):
+            try:
+                self.lost = not self._lease.renew()
+            except DatabaseError:
+                logger.warning("cannot renew %s", self._lease, exc_info=True)
+                close_old_connections()
+        close_connection()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
 @contextmanager
-def kept_alive(lease: Lease) -> Iterator[None]:
+def kept_alive(lease: Renewable) -> Iterator[Keeper]:
     """Renew a lease in a thread of its own for as long as the block runs."""
-    stopped = threading.Event()
-    thread = threading.Thread(target=_renew, args=(lease, stopped), name="lease", daemon=True)
-    thread.start()
+    keeper = Keeper(lease)
+    keeper.start()
     try:
-        yield
+        yield keeper
     finally:
-        stopped.set()
-        thread.join()
-
-
-def _renew(lease: Lease, stopped: threading.Event) -> None:
-    while not stopped.wait(jobs.RENEW_EVERY):
-        try:
-            if not lease.renew():
-                break
-        except DatabaseError:
-            logger.warning("cannot renew the lease of job %s", lease.job_id, exc_info=True)
-            close_old_connections()
-    close_connection()
+        keeper.stop()
 
 
 def close_connection() -> None:
@@ -76,16 +131,22 @@ def close_connection() -> None:
 
 
 class Housekeeper(threading.Thread):
-    """Runs beside a worker: heartbeat, a hint when the job table has work, sweeping.
+    """Runs beside a worker: heartbeat, a hint when a queue of its has work, sweeping.
 
-    Any number of them may run at once: all they do is safe to repeat. `hint` asks the workers to
-    look at the job table.
+    Any number of them may run at once: all they do is safe to repeat. `hint` asks a queue's
+    workers to look for work.
     """
 
-    def __init__(self, hint: Callable[[], None], sweep: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        hint: Callable[[str], None],
+        sweep: Callable[[], object],
+        queues: Collection[str] = (PROCESSING,),
+    ) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self.hint = hint
         self.sweep = sweep
+        self.queues = queues
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -105,20 +166,22 @@ class Housekeeper(threading.Thread):
         self.stopped.set()
 
     def _look(self, *, sweep: bool) -> None:
-        beat(worker_name())
-        if jobs.has_claimable(HANDLERS):
-            self.hint()
+        for queue in self.queues:
+            beat(worker_name(), queue)
+            if waits(queue):
+                self.hint(queue)
         if sweep:
             self.sweep()
 
 
-def beat(name: str) -> None:
+def beat(name: str, queue: str = PROCESSING) -> None:
     """Write down that this worker is alive, and forget those that have long been gone."""
     now = timezone.now()
-    WorkerHeartbeat.objects.update_or_create(name=name, defaults={"at": now})
+    WorkerHeartbeat.objects.update_or_create(name=name, queue=queue, defaults={"at": now})
     WorkerHeartbeat.objects.filter(at__lt=now - timedelta(days=1)).delete()
 
 
-def workers_alive() -> int:
-    """How many workers gave a sign of life within the last 15 s."""
-    return WorkerHeartbeat.objects.filter(at__gte=timezone.now() - ALIVE_FOR).count()
+def workers_alive(queue: str = PROCESSING) -> int:
+    """How many workers of a queue gave a sign of life within the last 15 s."""
+    since = timezone.now() - ALIVE_FOR
+    return WorkerHeartbeat.objects.filter(queue=queue, at__gte=since).count()

@@ -43,6 +43,8 @@ WRONG = {
     "AIHUB_OPTIMISE": "perhaps",
     "AIHUB_FILE_CACHE": "0",
     "AIHUB_WORKER_PROCESSES": "0",
+    "AIHUB_BATCH_PROCESSES": "0",
+    "AIHUB_BATCH_NICE": "20",
     "DATABASE_URL": "postgres://db/aihub",
     "AIHUB_BROKER_URL": "amqp://broker",
     "AIHUB_CACHE_URL": "memcached://cache",

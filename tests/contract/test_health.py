@@ -12,7 +12,7 @@ django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from registry.models import WorkerHeartbeat
-WorkerHeartbeat.objects.update(at=timezone.now() - timedelta(seconds=15))
+WorkerHeartbeat.objects.filter(queue="{queue}").update(at=timezone.now() - timedelta(seconds=15))
 """
 
 
@@ -22,6 +22,8 @@ def hub(hub: Hub) -> Iterator[Hub]:
     yield hub
     if hub.worker is None or hub.worker.ended() is not None:
         hub.restart_worker()
+    if hub.batch_worker is None or hub.batch_worker.ended() is not None:
+        hub.restart_batch_worker()
     client = hub.anonymous()
     hub.wait_until(lambda: client.get("/readyz").status_code == 200, "the hub to be ready")
 
@@ -32,15 +34,21 @@ def test_it_lives_and_is_ready(hub: Hub) -> None:
     body = client.get("/readyz").json()
     assert body["status"] == "ok"
     assert all(body["checks"].values())
-    assert {"database", "worker"} <= body["checks"].keys()
+    assert {"database", "worker", "batch_worker"} <= body["checks"].keys()
 
 
 @pytest.mark.slow
-def test_it_is_not_ready_without_a_worker_but_lives(hub: Hub) -> None:
+@pytest.mark.parametrize(("queue", "check"), [("celery", "worker"), ("batch", "batch_worker")])
+def test_it_is_not_ready_without_a_worker_of_each_queue_but_lives(
+    hub: Hub, queue: str, check: str
+) -> None:
     client = hub.anonymous()
-    hub.kill_worker()
-    hub.run_python(AGE_HEARTBEATS)  # as if fifteen seconds had passed
+    if queue == "batch":
+        hub.kill_batch_worker()
+    else:
+        hub.kill_worker()
+    hub.run_python(AGE_HEARTBEATS.format(queue=queue))  # as if fifteen seconds had passed
     assert client.get("/readyz").status_code == 503
     checks = client.get("/readyz").json()["checks"]
-    assert [name for name, holds in checks.items() if not holds] == ["worker"]
+    assert [name for name, holds in checks.items() if not holds] == [check]
     assert client.get("/livez").status_code == 200

@@ -55,7 +55,7 @@ def _cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Variants are compiled on this machine and chosen as in production."""
     before = optimiser.current()
     optimiser.use(replace(before, cpu=lambda: CPU, choose=choose))
-    monkeypatch.setitem(worker.HANDLERS, KIND + CPU, optimise)
+    monkeypatch.setitem(worker.HANDLERS[worker.PROCESSING], KIND + CPU, optimise)
     yield
     optimiser.use(before)
 
@@ -96,7 +96,7 @@ def state_of(version: ModelVersion) -> tuple[str, str, str]:
 
 def expire(lease: Lease) -> None:
     past = timezone.now() - timedelta(seconds=1)
-    Job.objects.filter(pk=lease.job_id).update(lease_expires_at=past)
+    Job.objects.filter(pk=lease.pk).update(lease_expires_at=past)
 
 
 REFERENCE = "onnxruntime-fp32"

@@ -353,7 +353,7 @@ class TestSweep:
         monkeypatch.setattr(verifying, "LOOK_EVERY", 0.0)
         jobs.enqueue(pipeline.KIND, 1)
         verifying.verify(lease)
-        assert Job.objects.get(pk=lease.job_id).state == Job.States.QUEUED
+        assert Job.objects.get(pk=lease.pk).state == Job.States.QUEUED
         old.refresh_from_db()
         assert old.verified_at
         assert old.verified_at < timezone.now() - timedelta(days=7)
@@ -380,7 +380,7 @@ class TestSweep:
         assert told() == []
 
     def test_workers_know_the_job(self) -> None:
-        assert verifying.KIND in worker.HANDLERS
+        assert verifying.KIND in worker.HANDLERS[worker.PROCESSING]
 
 
 class TestCommand:

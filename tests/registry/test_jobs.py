@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from aihub import request_context
 from registry.models import Job
-from registry.processing import jobs, worker
+from registry.processing import leases, worker
 from registry.processing.jobs import (
     Lease,
     LeaseLost,
@@ -29,11 +29,11 @@ WORKERS = 12
 def expire(lease: Lease) -> None:
     """As if the time of a lease had passed."""
     past = timezone.now() - timedelta(seconds=1)
-    Job.objects.filter(pk=lease.job_id).update(lease_expires_at=past)
+    Job.objects.filter(pk=lease.pk).update(lease_expires_at=past)
 
 
 def job_of(lease: Lease) -> Job:
-    return Job.objects.get(pk=lease.job_id)
+    return Job.objects.get(pk=lease.pk)
 
 
 def at_once(count: int, call: Callable[[int], Lease | None]) -> list[Lease | None]:
@@ -217,26 +217,27 @@ def test_attempts_can_be_forgotten() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_is_kept_alive_while_its_work_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.01)
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.01)
     enqueue("kind", 1)
     lease = claimed()
     before = job_of(lease).heartbeat_at
-    with worker.kept_alive(lease):
+    with worker.kept_alive(lease) as keeper:
         _until(lambda: job_of(lease).heartbeat_at != before)
     assert lease.held()
+    assert not keeper.lost
     assert "lease" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_keeping_alive_ends_with_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.01)
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.01)
     enqueue("kind", 1)
     lost = claimed()
     expire(lost)
     held = claimed("other")
     expires_at = job_of(held).lease_expires_at
-    with worker.kept_alive(lost):
-        _until(lambda: "lease" not in {thread.name for thread in threading.enumerate()})
+    with worker.kept_alive(lost) as keeper:
+        _until(lambda: keeper.lost and not keeper.is_alive())
     assert job_of(held).lease_expires_at == expires_at
 
 

@@ -8,10 +8,11 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from aihub import request_context
+from registry import tasks
 from registry.models import Job, WorkerHeartbeat
 from registry.processing import jobs, worker
 from registry.processing.jobs import Lease
-from registry.processing.worker import Housekeeper, beat, run_one, workers_alive
+from registry.processing.worker import BATCH, Housekeeper, beat, run_one, workers_alive
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ def test_it_runs_jobs_until_none_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
         seen.append((lease.subject_id, request_context.current().request_id))
         lease.succeed()
 
-    monkeypatch.setitem(worker.HANDLERS, "kind", handle)
+    monkeypatch.setitem(worker.HANDLERS[worker.PROCESSING], "kind", handle)
     for number in range(3):
         with request_context.use(f"request-{number}"):
             jobs.enqueue("kind", number)
@@ -39,6 +40,50 @@ def test_it_leaves_jobs_of_other_kinds_to_other_workers() -> None:
     assert Job.objects.get().state == Job.States.QUEUED
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_takes_its_own_jobs_first_and_then_what_its_sources_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    pieces = ["second", "first"]
+
+    def piece() -> bool:
+        if pieces:
+            done.append(pieces.pop())
+            return True
+        return False
+
+    def handle(lease: Lease) -> None:
+        done.append(lease.kind)
+        lease.succeed()
+
+    monkeypatch.setitem(worker.HANDLERS, BATCH, {"plan": handle})
+    monkeypatch.setitem(worker.SOURCES, BATCH, [])
+    worker.add_source(BATCH, piece, lambda: bool(pieces))
+    jobs.enqueue("plan", 1)
+    jobs.enqueue("process-version", 1, priority=9)
+    assert worker.waits(BATCH)
+    assert [run_one(BATCH) for _ in range(4)] == [True, True, True, False]
+    assert done == ["plan", "first", "second"]
+    assert not worker.waits(BATCH)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("seconds", "hints"), [(60.0, 0), (0.0, 1)], ids=["all", "a turn"])
+def test_a_message_is_worth_a_turn_and_then_another_follows(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, hints: int
+) -> None:
+    hinted: list[str] = []
+    pieces = [1, 2, 3]
+    monkeypatch.setattr(tasks, "TURN", seconds)
+    monkeypatch.setattr(tasks, "hint", hinted.append)
+    monkeypatch.setitem(worker.SOURCES, BATCH, [])
+    worker.add_source(BATCH, lambda: bool(pieces and pieces.pop()), lambda: bool(pieces))
+    tasks.run_jobs(BATCH)
+    assert hinted == [BATCH] * hints
+    assert len(pieces) == (2 if hints else 0)
+
+
 def test_a_worker_is_alive_for_a_while_after_its_heartbeat() -> None:
     beat("one")
     beat("one")
@@ -46,6 +91,13 @@ def test_a_worker_is_alive_for_a_while_after_its_heartbeat() -> None:
     assert workers_alive() == 2
     WorkerHeartbeat.objects.filter(name="one").update(at=timezone.now() - timedelta(seconds=20))
     assert workers_alive() == 1
+
+
+def test_a_worker_of_one_queue_is_none_of_another() -> None:
+    beat("one", BATCH)
+    assert (workers_alive(BATCH), workers_alive()) == (1, 0)
+    beat("one")
+    assert (workers_alive(BATCH), workers_alive()) == (1, 1)
 
 
 def test_workers_long_gone_are_forgotten() -> None:
@@ -60,11 +112,12 @@ def test_the_housekeeper_hints_at_work_and_outlives_failures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
-    monkeypatch.setitem(worker.HANDLERS, "kind", lambda lease: None)
+    monkeypatch.setitem(worker.HANDLERS[worker.PROCESSING], "kind", lambda lease: None)
     jobs.enqueue("kind", 1)
     hinted, swept = threading.Semaphore(0), threading.Event()
 
-    def hint() -> None:
+    def hint(queue: str) -> None:
+        assert queue == worker.PROCESSING
         hinted.release()
         raise DatabaseError("away")
 
