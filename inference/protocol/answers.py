@@ -12,6 +12,7 @@ from inference.spec import ModelSpec
 
 Scores = npt.NDArray[np.float64]
 Ranked = list[dict[str, Any]]  # label and score, best first
+NOT_FINITE = N_("The model answers these inputs with NaN or infinity.")
 
 
 def ranked(outputs: Arrays, spec: ModelSpec, signature: Signature, top: int) -> list[Ranked]:
@@ -26,7 +27,7 @@ def probabilities(scores: Array, *, already: bool) -> Scores:
     """Rows of [N, classes] as distributions; Problem 422 where the model made no numbers."""
     wide = scores.astype(np.float64)
     if not np.isfinite(wide).all():
-        raise Problem(422, N_("The model answers these inputs with NaN or infinity."))
+        raise Problem(422, NOT_FINITE)
     if already:
         return wide
     if wide.shape[1] == 1:  # one class: a softmax would always be certain
