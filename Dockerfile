@@ -1,4 +1,5 @@
-# One image for every role: its argument says which (web, infer, worker, batch, all, or a command of manage.py).
+# One image for every role: its argument says which (web, infer, worker, batch, beat or all), or is a
+# command of manage.py.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build

@@ -1,6 +1,6 @@
-"""The Celery application of the `worker` role.
+"""The Celery application of the roles `worker`, `batch` and `beat`.
 
-The parent process never imports torch: jobs run in its children, which die with it.
+A worker's parent process never imports torch: work is done in its children, which die with it.
 """
 
 import os
@@ -34,6 +34,13 @@ def _start_child(**kwargs: Any) -> None:
     die_with_parent(signal.SIGKILL)
     if _served() == [BATCH]:
         os.nice(settings.ENV.AIHUB_BATCH_NICE)
+
+
+@signals.beat_embedded_init.connect
+def _start_beat(**kwargs: Any) -> None:
+    from aihub.processes import die_with_parent
+
+    die_with_parent(signal.SIGKILL)
 
 
 @signals.worker_ready.connect

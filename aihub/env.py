@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-ROLES = ("all", "web", "infer", "worker", "batch")
+ROLES = ("all", "web", "infer", "worker", "batch", "beat")
 SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
 OF_THE_CLIENT = frozenset({"AIHUB_URL", "AIHUB_API_KEY"})  # what the command `aihub` reads
 

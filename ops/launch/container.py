@@ -1,4 +1,4 @@
-"""What a container runs: `web`, `infer`, `worker`, `batch`, `all`, or else a command of manage.py.
+"""What a container runs: a role of `ROLES`, or else a command of manage.py.
 
 Run as `python -m ops.launch.container ROLE`; it is replaced by the role's own program.
 """
@@ -11,7 +11,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from aihub import env
 from aihub.env import BASE_DIR, Env
-from ops.launch.roles import batch_command, server_command, web_command, worker_command
+from ops.launch.roles import (
+    batch_command,
+    beat_command,
+    server_command,
+    web_command,
+    worker_command,
+)
 
 Command = tuple[str, ...]
 
@@ -25,6 +31,7 @@ ROLES: dict[str, Callable[[Env], Command]] = {
     "infer": server_command,
     "worker": worker_command,
     "batch": batch_command,
+    "beat": beat_command,
     "all": _whole_hub,
 }
 

@@ -12,11 +12,13 @@ _HIDDEN = frozenset({"AIHUB_ADMIN_PASSWORD"})
 
 
 def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role, Role]:
-    """The server, the worker and the batch worker of the hub that `env` describes."""
+    """The server, the worker and the batch worker, which keeps schedules too, of the hub that
+    `env` describes."""
+    batch = (*batch_command(env), "--beat")
     return (
         _role("server", "all", server_command(env), env, environ),
         _role("worker", "worker", worker_command(env), env, environ),
-        _role("batch worker", "batch", batch_command(env), env, environ, log="batch"),
+        _role("batch worker", "batch", batch, env, environ, log="batch"),
     )
 
 
@@ -45,6 +47,14 @@ def worker_command(env: Env) -> tuple[str, ...]:
 def batch_command(env: Env) -> tuple[str, ...]:
     """Whoever computes batch jobs, in processes of its own that yield to the others."""
     return _celery_worker("batch", "batch", env.AIHUB_BATCH_PROCESSES)
+
+
+def beat_command(env: Env) -> tuple[str, ...]:
+    """Whoever starts what is scheduled, from the database; it keeps no file."""
+    return (
+        *(sys.executable, "-m", "celery", "-A", "aihub", "beat"),
+        *("--loglevel", "WARNING", "--pidfile="),
+    )
 
 
 def _celery_worker(name: str, queue: str, processes: int) -> tuple[str, ...]:

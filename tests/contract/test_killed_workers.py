@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from inference.converting.conversion import PROGRAM as CONVERTER
+from ops.launch.child import Child
 from tests.contract.calls import API, assert_clean, predict, publish, unique
 from tests.contract.making import SMALL, photograph, state_dict_file
 from tests.hub import Hub
@@ -29,9 +30,11 @@ Job.objects.filter(state="running").update(lease_expires_at=timezone.now())
 
 @pytest.fixture
 def hub(hub: Hub) -> Iterator[Hub]:
-    """The hub, with a worker again afterwards."""
+    """The hub, with its workers again afterwards."""
     yield hub
     hub.restart_worker()
+    if hub.batch_worker is None or hub.batch_worker.ended() is not None:
+        hub.restart_batch_worker()
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +103,14 @@ def test_a_killed_child_is_replaced_and_its_lease_ends_by_itself(hub: Hub, weigh
     assert parent.ended() is None
 
 
-def test_a_killed_workers_children_end_with_it(hub: Hub) -> None:
-    assert hub.worker
-    hub.wait_until(lambda: bool(children(hub)), "the worker's children")
-    orphans = children(hub)
-    os.kill(hub.worker.process.pid, signal.SIGKILL)
+@pytest.mark.parametrize(("name", "count"), [("worker", 1), ("batch_worker", 2)])
+def test_a_killed_workers_children_end_with_it(hub: Hub, name: str, count: int) -> None:
+    """Also the process of the batch worker that keeps the schedules."""
+    worker: Child = getattr(hub, name)
+    parent = psutil.Process(worker.process.pid)
+    hub.wait_until(lambda: len(parent.children()) == count, "the worker's children")
+    orphans = parent.children()
+    parent.kill()
     _, alive = psutil.wait_procs(orphans, timeout=10)
     assert not alive
 

@@ -15,6 +15,16 @@ from tests.hub import hub_environ
 from tests.ops.launching import Program, plain_environ, processes_of, wait_until
 from tests.stack import Stack
 
+SCHEDULE = """
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+second = IntervalSchedule.objects.create(every=1, period="seconds")
+PeriodicTask.objects.create(name="look", task="registry.run_jobs", interval=second)
+"""
+RUNS = """
+from django_celery_beat.models import PeriodicTask
+print(PeriodicTask.objects.get(name="look").total_run_count)
+"""
+
 
 @pytest.fixture(scope="module")
 def environ(stack: Stack) -> Iterator[dict[str, str]]:
@@ -43,13 +53,36 @@ def test_a_role_serves_its_own(environ: dict[str, str], role: str, console_answe
     assert _health_check(environ) != 0
 
 
+@pytest.mark.slow
+def test_beat_starts_what_is_scheduled_and_keeps_no_file(environ: dict[str, str]) -> None:
+    before = set(BASE_DIR.iterdir())
+    _django(environ, SCHEDULE)
+    program = Program(["-m", "ops.launch.container", "beat"], environ)
+    try:
+        wait_until(lambda: int(_django(environ, RUNS)) > 1, "it to have run twice")
+    finally:
+        program.close()
+    assert {p for p in set(BASE_DIR.iterdir()) - before if "beat" in p.name} == set()
+
+
 def test_without_an_argument_it_is_the_whole_hub() -> None:
     assert command([], {})[1:] == ("-m", "ops.launch")
 
 
-def test_the_worker_has_as_many_processes_as_it_is_told() -> None:
-    words = command(["worker"], {"AIHUB_WORKER_PROCESSES": "3"})
+@pytest.mark.parametrize(
+    ("role", "variable", "queue"),
+    [
+        ("worker", "AIHUB_WORKER_PROCESSES", "celery"),
+        ("batch", "AIHUB_BATCH_PROCESSES", "batch"),
+    ],
+)
+def test_a_worker_serves_its_queue_with_as_many_processes_as_it_is_told(
+    role: str, variable: str, queue: str
+) -> None:
+    words = command([role], {variable: "3"})
     assert words[words.index("--concurrency") + 1] == "3"
+    assert words[words.index("-Q") + 1] == queue
+    assert "--beat" not in words
 
 
 def test_any_other_word_is_a_command_of_manage_py() -> None:
@@ -69,6 +102,13 @@ def _status(url: str) -> int | None:
         return httpx.get(url).status_code
     except httpx.TransportError:
         return None
+
+
+def _django(environ: dict[str, str], script: str) -> str:
+    """What a script prints that is run with the hub's settings."""
+    program = Program(["-c", f"import django\ndjango.setup()\n{script}"], environ)
+    assert program.read_to_end() == 0, program.text
+    return program.said[-1] if program.said else ""
 
 
 def _health_check(environ: dict[str, str]) -> int:
