@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from inference.protocol.answers import NOT_FINITE
 from inference.runtimes.base import Array, Arrays
 
 Indices = npt.NDArray[np.intp]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,14 @@ class Batch:
     ranking: Ranking | None
     outputs: Arrays
 
-    def places(self) -> list[int | None]:
-        """For each row, where its prediction stands among those of the fine rows."""
-        places: list[int | None] = [None] * len(self.keys)
-        for place, index in enumerate(self.fine.tolist()):
-            places[index] = place
-        return places
+    def spread(self, values: list[T], missing: T) -> list[T]:
+        """Values of the fine rows in the places of all rows, `missing` in those of the others."""
+        if not self.errors:
+            return values
+        spread = [missing] * len(self.keys)
+        for index, value in zip(self.fine.tolist(), values, strict=True):
+            spread[index] = value
+        return spread
 
 
 def batch_of(

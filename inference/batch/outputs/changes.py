@@ -1,7 +1,7 @@
 """Looking into parts and outputs, and retrying single rows of a part."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +31,8 @@ def replace_rows(path: Path, shape: Shape, new: Path, at: Sequence[int], out: Pa
 
     ValueError unless `new` has one row for each index.
     """
+    if any(first >= second for first, second in pairwise(at)):
+        raise ValueError("indices must rise")
     form = format_of(shape)
     with out.open("wb") as file:
         summed = Summed(file, "sha256")

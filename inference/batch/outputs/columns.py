@@ -35,7 +35,7 @@ def record_batch(batch: Batch, shape: Shape, wanted: pa.Schema) -> pa.RecordBatc
     length = len(batch.keys)
     said = _said(batch, shape, wanted)
     if len(batch.fine) < length:
-        places = pa.array(batch.places(), pa.int64())
+        places = pa.array(batch.spread([*range(len(batch.fine))], None), pa.int64())
         said = [column.take(places) for column in said]
     errors = pa.nulls(length, pa.string())
     if batch.errors:

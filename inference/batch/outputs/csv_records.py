@@ -13,7 +13,6 @@ from inference.batch.outputs.lines import LineFormat
 from inference.batch.outputs.shape import Shape
 
 END = b"\r\n"
-_SPECIAL = re.compile(rb'[",\r\n]')
 _FIELD = re.compile(rb'("[^"]*(?:""[^"]*)*"|[^",]*)(?:,|\r\n\Z)')
 
 
@@ -27,16 +26,13 @@ class CsvRecords(LineFormat):
         best = b"prediction,score," if shape.classes else b""
         return b"key," + best + b"predictions,version,error" + END
 
-    def encode(self, batch: Batch, shape: Shape) -> Iterator[bytes]:
-        version = b"," + field(shape.version.encode()) + b","
-        said = self._predictions(batch, shape)
+    def columns(self, batch: Batch, shape: Shape) -> list[bytes | list[bytes]]:
         nothing = b",," if shape.classes else b""
-        for index, (key, place) in enumerate(zip(_keys(batch), batch.places(), strict=True)):
-            if place is None:
-                error = field(batch.errors[index].encode())
-                yield key + b"," + nothing + version + error + END
-            else:
-                yield key + b"," + said[place] + version + END
+        said = batch.spread(self._predictions(batch, shape), nothing)
+        ends = [self.fine] * len(batch.keys)
+        for index, error in batch.errors.items():
+            ends[index] = b"," + field(error.encode()) + END
+        return [_keys(batch), b",", said, b"," + field(shape.version.encode()), ends]
 
     def records(self, file: IO[bytes]) -> Iterator[bytes]:
         """A record ends at the first line end behind an even number of quotes."""
@@ -72,9 +68,11 @@ class CsvRecords(LineFormat):
 
 def field(text: bytes) -> bytes:
     """As it stands between two commas."""
-    if _SPECIAL.search(text) is None:
-        return text
-    return b'"' + text.replace(b'"', b'""') + b'"'
+    if b'"' in text:
+        return b'"' + text.replace(b'"', b'""') + b'"'
+    if b"," in text or b"\n" in text or b"\r" in text:
+        return b'"' + text + b'"'
+    return text
 
 
 def fields_of(record: bytes) -> list[str]:

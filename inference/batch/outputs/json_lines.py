@@ -20,18 +20,13 @@ class JsonLines(LineFormat):
     def header(self, shape: Shape) -> bytes:
         return b""
 
-    def encode(self, batch: Batch, shape: Shape) -> Iterator[bytes]:
+    def columns(self, batch: Batch, shape: Shape) -> list[bytes | list[bytes]]:
+        said = batch.spread(json_rows.predictions(batch, shape), b"null")
+        ends = [self.fine] * len(batch.keys)
+        for index, error in batch.errors.items():
+            ends[index] = b',"error":' + orjson.dumps(error) + b"}\n"
         version = b',"version":' + orjson.dumps(shape.version)
-        fine = version + self.fine
-        said = json_rows.predictions(batch, shape)
-        for index, (key, place) in enumerate(
-            zip(json_rows.keys(batch.keys), batch.places(), strict=True)
-        ):
-            if place is None:
-                error = version + b',"error":' + orjson.dumps(batch.errors[index]) + b"}\n"
-                yield b'{"key":' + key + b',"predictions":null' + error
-            else:
-                yield b'{"key":' + key + b',"predictions":' + said[place] + fine
+        return [b'{"key":', json_rows.keys(batch.keys), b',"predictions":', said, version, ends]
 
     def records(self, file: IO[bytes]) -> Iterator[bytes]:
         return iter(file)

@@ -37,8 +37,7 @@ def rows_of(array: Array) -> list[bytes]:
     text = orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
     depth = array.ndim - 1
     opened, closed = b"[" * depth, b"]" * depth
-    inner = text[array.ndim : -array.ndim].split(closed + b"," + opened)
-    return [opened + row + closed for row in inner] if depth else inner
+    return text[1:-1].replace(closed + b"," + opened, closed + b"\n" + opened).split(b"\n")
 
 
 def _by_name(outputs: Arrays) -> list[bytes]:

@@ -53,6 +53,7 @@ class Encoded(bytes):
 
 
 Struct = dict[int, Field]
+_KINDS = {int(kind): kind for kind in Kind}
 _BITS = {Kind.I16: 16, Kind.I32: 32, Kind.I64: 64}
 
 
@@ -146,7 +147,11 @@ class _Reader:
             shift += 7
 
     def _byte(self) -> int:
-        return self._take(1)[0]
+        at = self.at
+        if at >= len(self._data):
+            raise Malformed("the data end within a value")
+        self.at = at + 1
+        return self._data[at]
 
     def _take(self, length: int) -> bytes:
         end = self.at + length
@@ -158,10 +163,10 @@ class _Reader:
 
 
 def _kind(code: int) -> Kind:
-    try:
-        return Kind(code)
-    except ValueError:
-        raise Malformed(f"a kind that no footer has: {code}") from None
+    kind = _KINDS.get(code)
+    if kind is None:
+        raise Malformed(f"a kind that no footer has: {code}")
+    return kind
 
 
 def _write_struct(out: bytearray, value: Struct | Encoded) -> None:

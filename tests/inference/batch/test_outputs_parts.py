@@ -20,10 +20,12 @@ from inference.batch.outputs import (
     Shape,
     assemble,
     failed_rows,
+    parquet_join,
     preview,
     replace_rows,
     sample_errors,
 )
+from inference.batch.outputs.thrift import decode
 from inference.batch.rows import Fault, Rows
 from tests.inference.batch.outputs_samples import (
     FAULT,
@@ -155,6 +157,12 @@ class TestReplacing:
         with pytest.raises(ValueError, match="new row"):
             replace_rows(tmp_path / "old", of, tmp_path / "new", at, tmp_path / "out")
 
+    def test_it_refuses_indices_that_do_not_rise(self, tmp_path: Path, of: Shape) -> None:
+        part_of(tmp_path / "old", of, 9, [2, 5])
+        part_of(tmp_path / "new", of, 2, [])
+        with pytest.raises(ValueError, match="rise"):
+            replace_rows(tmp_path / "old", of, tmp_path / "new", [5, 2], tmp_path / "out")
+
 
 @kinds
 class TestLooking:
@@ -267,6 +275,18 @@ class TestParquet:
         assert [(r.min, r.max) for r in ranges] == [(1000, 1049), (1100, 1149), (1200, 1249)]
         found = pq.read_table(tmp_path / "out", filters=[("key", ">=", 1240)])
         assert found["key"].to_pylist() == list(range(1240, 1250))
+
+    def test_row_groups_beyond_the_last_number_have_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(parquet_join, "MOST_ORDINALS", 3)  # for 32,768
+        of = shape("parquet")
+        part = part_of(tmp_path / "part", of, 2, [])
+        _, output = join(of, [(part, (tmp_path / "part").read_bytes())] * 5)
+        groups = decode(output[-8 - int.from_bytes(output[-8:-4], "little") : -8])[4].value.values
+        numbered = [group[7].value if 7 in group else None for group in groups]
+        assert numbered == [0, 1, 2, None, None]
+        assert pq.ParquetFile(pa.BufferReader(output)).read_row_group(4).num_rows == 2
 
     def test_a_part_of_another_schema_is_refused(self, tmp_path: Path) -> None:
         part = part_of(tmp_path / "part", classifier("parquet"), 3, [])
