@@ -21,6 +21,7 @@ MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker", "batch", "beat")
+_ADDRESS = re.compile(r"[^@<>\s]+@[^@<>\s]+|[^@<>\r\n]+<[^@<>\s]+@[^@<>\s]+>")
 SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
 OF_THE_CLIENT = frozenset({"AIHUB_URL", "AIHUB_API_KEY"})  # what the command `aihub` reads
 
@@ -69,6 +70,10 @@ class Env:
     AIHUB_WORKER_PROCESSES: int
     AIHUB_BATCH_PROCESSES: int
     AIHUB_BATCH_NICE: int
+    AIHUB_PUBLIC_URL: str
+    AIHUB_WEBHOOK_PRIVATE: bool
+    AIHUB_EMAIL_URL: str
+    AIHUB_EMAIL_FROM: str
     DATABASE_URL: str
     AIHUB_BROKER_URL: str
     AIHUB_CACHE_URL: str
@@ -136,6 +141,12 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
         AIHUB_BATCH_PROCESSES=source.integer("AIHUB_BATCH_PROCESSES", 1, low=1, high=256),
         AIHUB_BATCH_NICE=source.integer("AIHUB_BATCH_NICE", 10, low=0, high=19),
+        AIHUB_PUBLIC_URL=source.text("AIHUB_PUBLIC_URL", "", check=_check_url("http", "https")),
+        AIHUB_WEBHOOK_PRIVATE=source.boolean("AIHUB_WEBHOOK_PRIVATE", default=False),
+        AIHUB_EMAIL_URL=source.text(
+            "AIHUB_EMAIL_URL", "", check=_check_url("smtp", "smtp+tls", "smtp+ssl")
+        ),
+        AIHUB_EMAIL_FROM=source.text("AIHUB_EMAIL_FROM", "", check=_check_address),
         DATABASE_URL=source.text(
             "DATABASE_URL", "", check=_check_url("mysql", "sqlite", path=True)
         ),
@@ -180,6 +191,10 @@ def _check_together(env: Env) -> None:
         raise ImproperlyConfigured(
             "AIHUB_S3_ENDPOINT is set: set AIHUB_S3_ACCESS_KEY and AIHUB_S3_SECRET_KEY too."
         )
+    if env.AIHUB_EMAIL_URL and not env.AIHUB_EMAIL_FROM:
+        raise ImproperlyConfigured(
+            "AIHUB_EMAIL_URL is set: set AIHUB_EMAIL_FROM too, the address that mails come from."
+        )
     if env.DATABASE_URL.startswith("mysql") and find_spec("MySQLdb") is None:
         raise ImproperlyConfigured(
             "DATABASE_URL names MySQL, and its driver is not installed: it comes with "
@@ -193,6 +208,10 @@ def _check_together(env: Env) -> None:
         raise ImproperlyConfigured(
             "DATABASE_URL is set: set AIHUB_BROKER_URL too, for example redis://redis:6379/0."
         )
+
+
+def _check_address(value: str) -> str | None:
+    return None if _ADDRESS.fullmatch(value) else "an e-mail address, or “Name <address>”"
 
 
 def _check_secret(value: str) -> str | None:

@@ -180,6 +180,14 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = ["models.W036", "models.W037"]
 
+_mail: dict[str, Any] = environ.Env.email_url_config(ENV.AIHUB_EMAIL_URL or "dummymail://")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENV.AIHUB_EMAIL_FROM
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "aihub" / "locale"]
@@ -239,6 +247,8 @@ SPECTACULAR_SETTINGS = {
         "StepState": ["pending", "running", "done", "failed"],
         "BreakerState": "inference.api.serializers.STATES",
         "BreakerForced": "inference.api.serializers.FORCED",
+        "DeliveryState": "ops.models.Delivery.States",
+        "DeliveryError": "ops.models.Delivery.Errors",
     },
 }
 

@@ -13,7 +13,12 @@ class OpsConfig(AppConfig):
 
         from aihub import events
         from ops import audit, models
+        from ops.notifications import delivering, outbox, sweeping
         from registry.models.revision import revision_follow
+        from registry.services.housekeeping import add_chore
 
         events.subscribe(audit.record)
+        events.subscribe(outbox.record)
+        delivering.register()
+        add_chore(sweeping.deliveries_sweep)
         revision_follow(get_user_model(), models.ApiKey)

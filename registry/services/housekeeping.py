@@ -10,15 +10,22 @@ from registry.processing.verifying import verification_plan
 from registry.services.sweeping import parts_sweep, uploads_sweep
 from registry.services.trash import trash_expire
 
-CHORES: tuple[Callable[[], object], ...] = (
+Chore = Callable[[], object]
+CHORES: list[Chore] = [
     uploads_sweep,
     parts_sweep,
     trash_expire,
     verification_plan,
     collection_plan,
-)
+]
 
 logger = logging.getLogger(__name__)
+
+
+def add_chore(chore: Chore) -> None:
+    """Have a chore done too; other apps add theirs at start."""
+    if chore not in CHORES:
+        CHORES.append(chore)
 
 
 def sweep() -> None:

@@ -45,6 +45,10 @@ WRONG = {
     "AIHUB_WORKER_PROCESSES": "0",
     "AIHUB_BATCH_PROCESSES": "0",
     "AIHUB_BATCH_NICE": "20",
+    "AIHUB_PUBLIC_URL": "hub.example.com",
+    "AIHUB_WEBHOOK_PRIVATE": "sometimes",
+    "AIHUB_EMAIL_URL": "http://mail",
+    "AIHUB_EMAIL_FROM": "nobody",
     "DATABASE_URL": "postgres://db/aihub",
     "AIHUB_BROKER_URL": "amqp://broker",
     "AIHUB_CACHE_URL": "memcached://cache",
@@ -112,6 +116,7 @@ def test_it_names_a_database_url_that_does_not_fit(url: str) -> None:
         ("AIHUB_BROKER_URL", "amqp://hub:hunter2@broker"),
         ("AIHUB_CACHE_URL", "memcached://:hunter2@cache"),
         ("AIHUB_S3_ENDPOINT", "ftp://hub:hunter2@minio"),
+        ("AIHUB_EMAIL_URL", "pop3://hub:hunter2@mail"),
     ],
 )
 def test_it_never_shows_a_secret(name: str, value: str) -> None:
@@ -129,6 +134,13 @@ def test_it_asks_for_what_a_database_of_its_own_needs(missing: str) -> None:
 def test_it_asks_for_the_keys_of_a_store() -> None:
     environ = {"AIHUB_S3_ENDPOINT": "http://minio:9000", "AIHUB_S3_ACCESS_KEY": "key"}
     assert "AIHUB_S3_SECRET_KEY" in refusal(environ)
+
+
+def test_it_asks_for_the_address_that_mails_come_from() -> None:
+    environ = {"AIHUB_EMAIL_URL": "smtp+tls://user:password@mail:587"}
+    assert "AIHUB_EMAIL_FROM" in refusal(environ)
+    for sender in ("hub@example.com", "AIHub <hub@example.com>"):
+        assert sender == env.read({**environ, "AIHUB_EMAIL_FROM": sender}).AIHUB_EMAIL_FROM
 
 
 def test_it_keeps_a_secret_for_its_owner_alone(tmp_path: Path) -> None:
