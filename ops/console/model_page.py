@@ -19,6 +19,7 @@ from registry.cards import card_html
 from registry.models import ModelVersion, RegisteredModel
 from registry.models.registered import Precision
 from registry.selectors.promotion import aliases_of
+from registry.selectors.workers import stalled_among
 from registry.services.models import model_delete, model_update
 from registry.services.samples import sample_remove
 from registry.serving import Serving
@@ -55,6 +56,7 @@ def model_page(request: HttpRequest, name: str) -> HttpResponse:
         crumbs_of(model),
         model=model,
         versions=versions,
+        stalled=stalled_among(version.state for version in versions),
         version_count=model.versions.count(),
         all_versions=f"name={model.name}",
         aliases=aliases_of(model),

@@ -21,6 +21,8 @@ from registry.models.registered import Task
 from registry.models.teams import DEFAULT_TEAM
 from registry.models.versions import State
 from registry.preprocessing import INTERPOLATIONS
+from registry.processing.worker import PROCESSING
+from registry.selectors.workers import stalled
 
 MOST_MODELS = 500  # that the form knows by name; others are typed in full
 # A start for those who type: asking torchvision for all of its names would load torch.
@@ -58,6 +60,7 @@ def publish_page(request: HttpRequest) -> HttpResponse:
         architectures=_architectures(principal),
         interpolations=INTERPOLATIONS,
         stages=STAGES,
+        stalled=stalled(PROCESSING),
         texts=_texts(),
     )
 

@@ -25,12 +25,21 @@ from ops.console.site import site
 from registry import selectors
 from registry.models import Alias, ModelVersion, RegisteredModel
 from registry.searching.conditions import models_where, versions_where
+from registry.selectors.workers import stalled_among
 
 PRODUCTION = "production"
 
 
 class PublishedList(SearchedList):
-    """A list whose button leads to the page that publishes."""
+    """A list whose button leads to the page that publishes; `state_field` is a row's state."""
+
+    state_field = "state"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, which knows why what it shows does not go on."""
+        found = super().get_changelist_instance(request)
+        found.stalled = stalled_among(getattr(row, self.state_field) for row in found.result_list)
+        return found
 
     def add_button(self, request: HttpRequest) -> dict[str, Any]:
         if not may_publish(request):
@@ -46,6 +55,7 @@ class PublishedList(SearchedList):
 @admin.register(RegisteredModel, site=site)
 class ModelList(PublishedList):
     route = "models"
+    state_field = "newest_state"
     list_display = (
         "show_name",
         "show_team",

@@ -27,6 +27,7 @@ from registry.cards import card_html
 from registry.models import ModelVersion
 from registry.models.registered import Task
 from registry.models.versions import Optimisation, State
+from registry.selectors.workers import UNDECIDED, stalled_among
 from registry.services.variants import variants_renew
 from registry.services.versions import PINNED, version_delete, version_update
 from registry.usage import uses
@@ -66,7 +67,8 @@ def version_page(request: HttpRequest, name: str, version: str) -> HttpResponse:
         uses=uses(ModelVersion.objects.filter(pk=found.pk)),
         card=mark_safe(card_html(found.card)),  # noqa: S308 - sanitised
         shown_labels=found.labels[:SHOWN_LABELS],
-        live=found.state in (State.UPLOADING, State.PROCESSING),
+        live=found.state in UNDECIDED,
+        stalled=stalled_among([found.state]),
         variants=selectors.variants_shown(found),
         optimising=found.state == State.READY and found.optimisation != Optimisation.DONE,
         takes_images=found.model.task == Task.IMAGE_CLASSIFICATION,

@@ -1,5 +1,6 @@
 """What the registry's API takes and gives."""
 
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy as _
@@ -30,7 +31,9 @@ from registry.models import Alias, ModelVersion, RegisteredModel, Sample, Varian
 from registry.models.registered import Precision, Task
 from registry.models.teams import DEFAULT_TEAM
 from registry.models.versions import Format
+from registry.processing.worker import PROCESSING
 from registry.selectors.damage import files_damaged, version_damaged
+from registry.selectors.workers import UNDECIDED, stalled
 
 MAX_SAMPLES = 200  # files of one call
 
@@ -268,6 +271,10 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
         help_text="Whether its files or its record were found changed since it became ready."
     )
 
+    stalled = serializers.SerializerMethodField(
+        help_text="Why its processing does not go on: no worker is alive. Else null."
+    )
+
     class Meta:
         model = ModelVersion
         fields: tuple[str, ...] = (
@@ -275,6 +282,7 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
             "version",
             "state",
             "reason",
+            "stalled",
             "aliases",
             "format",
             "architecture",
@@ -295,6 +303,14 @@ class VersionSummary(serializers.ModelSerializer[ModelVersion]):
 
     def get_damaged(self, version: ModelVersion) -> bool:
         return files_damaged(version)
+
+    def get_stalled(self, version: ModelVersion) -> str | None:
+        return self._stalled if version.state in UNDECIDED else None
+
+    @cached_property
+    def _stalled(self) -> str | None:
+        """Asked once for all versions of an answer."""
+        return stalled(PROCESSING)
 
 
 class VersionOutput(VersionSummary):

@@ -103,6 +103,17 @@ def test_a_killed_child_is_replaced_and_its_lease_ends_by_itself(hub: Hub, weigh
     assert parent.ended() is None
 
 
+def test_a_version_says_so_while_no_worker_is_there(hub: Hub, weights: Path) -> None:
+    hub.kill_worker()
+    path = f"{API}/models/{publish_one(hub, weights)}/versions/1.0.0/"
+    client = hub.client()
+    hub.wait_until(lambda: client.get(path).json()["stalled"], "it to be stalled", timeout=15)
+    said = client.get(path, headers={"Accept-Language": "zh-hans"}).json()["stalled"]
+    assert "ops.launch.container worker" in said
+    hub.restart_worker()
+    hub.wait_until(lambda: client.get(path).json()["stalled"] is None, "it to go on")
+
+
 @pytest.mark.parametrize(("name", "count"), [("worker", 1), ("batch_worker", 2)])
 def test_a_killed_workers_children_end_with_it(hub: Hub, name: str, count: int) -> None:
     """Also the process of the batch worker that keeps the schedules."""

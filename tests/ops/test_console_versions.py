@@ -8,7 +8,8 @@ from django.test import Client
 
 from aihub.events import SYSTEM
 from ops.console.findings import findings_counted, findings_shown
-from registry.models import Blob, ModelVersion, RegisteredModel, Team
+from registry.models import Blob, ModelVersion, RegisteredModel, Team, WorkerHeartbeat
+from registry.processing.worker import beat
 from registry.services.versions import version_update
 from tests.registry.making import make_model, make_ready, make_rejected, publish
 
@@ -227,3 +228,20 @@ def test_many_versions_are_not_all_on_the_models_page(as_owner: Client, alpha: T
     assert "All 52 versions" in page.content.decode()
     rows = as_owner.get("/versions/?q=name%3Ddigits").context["cl"].result_count
     assert rows == 52
+
+
+def test_pages_concerned_say_that_no_worker_is_alive(as_owner: Client, alpha: Team) -> None:
+    model = make_model(alpha, "waiting")
+    page = "/models/waiting/versions/1.0.0/"
+    version = publish(model, "1.0.0")
+    silent = ("/versions/", "/models/", "/models/waiting/", "/publish/", page)
+    for path in silent:
+        assert "No worker is alive" in as_owner.get(path).content.decode(), path
+    beat("worker")
+    for path in silent:
+        assert "No worker is alive" not in as_owner.get(path).content.decode(), path
+    assert 'id="stalled"' in as_owner.get(page).content.decode()  # for the page's script to show
+    WorkerHeartbeat.objects.all().delete()
+    make_ready(version)
+    for path in silent[:3]:
+        assert "No worker is alive" not in as_owner.get(path).content.decode(), path

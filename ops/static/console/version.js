@@ -25,6 +25,12 @@ function showStep(step) {
   line.querySelector(".hub-bar").style.setProperty("--done", `${percent}%`);
 }
 
+/** Say that no worker is there, or that one is again. */
+function showStalled(reason) {
+  document.getElementById("stalled").hidden = !reason;
+  document.getElementById("stalled-text").textContent = reason ?? "";
+}
+
 async function pageNow() {
   const answer = await fetch(location.href);
   return new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -62,6 +68,7 @@ async function look() {
   if (!answer.ok) return answer.status === 404; // deleted meanwhile: nothing more to follow
   const version = await answer.json();
   version.steps.forEach(showStep);
+  showStalled(version.stalled);
   if (!["ready", "rejected"].includes(version.state)) return false;
   await showFinal();
   return true;
