@@ -32,6 +32,15 @@ for name in cast.CAST:
     cast.enter(name)
 """
 
+AGE_HEARTBEATS = """
+import django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from registry.models import WorkerHeartbeat
+WorkerHeartbeat.objects.filter(queue="{queue}").update(at=timezone.now() - timedelta(seconds=15))
+"""
+
 
 class Hub:
     """A running hub. Its people are those of `tests.cast`, with the same password."""
@@ -129,6 +138,10 @@ class Hub:
     def restart_batch_worker(self) -> None:
         self.kill_batch_worker()
         self.batch_worker = Child(self._batch_role)
+
+    def age_heartbeats(self, queue: str) -> None:
+        """As if fifteen seconds had passed since the last one of the queue's workers."""
+        self.run_python(AGE_HEARTBEATS.format(queue=queue))
 
     def restart_server(self) -> None:
         assert self.server

@@ -6,15 +6,6 @@ import pytest
 
 from tests.hub import Hub
 
-AGE_HEARTBEATS = """
-import django
-django.setup()
-from datetime import timedelta
-from django.utils import timezone
-from registry.models import WorkerHeartbeat
-WorkerHeartbeat.objects.filter(queue="{queue}").update(at=timezone.now() - timedelta(seconds=15))
-"""
-
 
 @pytest.fixture
 def hub(hub: Hub) -> Iterator[Hub]:
@@ -47,7 +38,7 @@ def test_it_is_not_ready_without_a_worker_of_each_queue_but_lives(
         hub.kill_batch_worker()
     else:
         hub.kill_worker()
-    hub.run_python(AGE_HEARTBEATS.format(queue=queue))  # as if fifteen seconds had passed
+    hub.age_heartbeats(queue)
     assert client.get("/readyz").status_code == 503
     checks = client.get("/readyz").json()["checks"]
     assert [name for name, holds in checks.items() if not holds] == [check]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from ops.launch.client import API
 from ops.launch.demo import EXAMPLES, LABELS, PHOTOGRAPH
 from tests.e2e.conftest import PROCESSED_WITHIN, Visit
+from tests.hub import Hub
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WAYS = [("en-US", 1440), ("zh-CN", 1440), ("en-US", 390), ("zh-CN", 390)]
@@ -135,6 +137,30 @@ def test_why_a_version_was_rejected_is_shown_without_a_reload(
         "resnet18", timeout=PROCESSED_WITHIN * 1000
     )
     assert page.evaluate("window.stays")
+    assert visit.wrong == []
+
+
+def test_a_page_says_that_no_worker_is_there_and_that_one_is_again(
+    visit: Visit, photographs: str, hub: Hub
+) -> None:
+    client, path = hub.client("owner"), f"/models/{photographs}/versions/9.1.0/"
+    weights = {"file": ("weights.pth", EXAMPLES[0].weights.read_bytes())}
+    said = {"version": "9.1.0", "architecture": "resnet18"}
+    hub.kill_worker()
+    try:
+        answer = client.post(f"{API}/models/{photographs}/versions/", data=said, files=weights)
+        assert answer.status_code == 202, answer.text
+        visit.sign_in("developer")
+        visit.open(path)
+        visit.page.evaluate("window.stays = true")
+        hub.age_heartbeats("celery")
+        banner = visit.page.locator("#stalled")
+        expect(banner).to_contain_text("ops.launch.container worker", timeout=15_000)
+        expect(banner).to_be_visible()
+    finally:
+        hub.restart_worker()
+    expect(banner).not_to_be_visible(timeout=PROCESSED_WITHIN * 1000)
+    assert visit.page.evaluate("window.stays")
     assert visit.wrong == []
 
 
