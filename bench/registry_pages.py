@@ -69,6 +69,7 @@ API_PAGES = {
     "uploads, page 10": f"{API}/uploads/?page=10",
     "compare": f"{API}/models/{MODEL}/versions/1.5.5/compare/?with=1.6.0",
     "audit trail": f"{API}/audit/",
+    "webhooks": f"{API}/webhooks/",
 }
 CONSOLE_PAGES = {
     "console, overview": "/",
@@ -90,12 +91,14 @@ CONSOLE_PAGES = {
     "console, teams": "/teams/",
     "console, users": "/users/",
     "console, API keys": "/api-keys/",
+    "console, webhooks": "/webhooks/",
     "console, serving": "/serving/",
     "console, audit": "/audit/",
 }
 
 # To a developer.
-DENIED = tuple(f"console, {page}" for page in ("audit", "trash", "users", "API keys", "serving"))
+OF_MANAGERS = ("audit", "trash", "users", "API keys", "webhooks", "serving")
+DENIED = tuple(f"console, {page}" for page in OF_MANAGERS)
 
 
 @dataclass(frozen=True, slots=True)

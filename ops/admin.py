@@ -1,6 +1,7 @@
 """Where Django looks for a site's pages: importing them adds them to the console."""
 
 from ops.console import (
+    account_page,
     alias_pages,
     approval_pages,
     audit_list,
@@ -17,9 +18,12 @@ from ops.console import (
     trash_page,
     user_pages,
     version_page,
+    webhook_list,
+    webhook_page,
 )
 
 __all__ = [
+    "account_page",
     "alias_pages",
     "approval_pages",
     "audit_list",
@@ -36,4 +40,6 @@ __all__ = [
     "trash_page",
     "user_pages",
     "version_page",
+    "webhook_list",
+    "webhook_page",
 ]

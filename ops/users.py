@@ -9,6 +9,7 @@ from django.db import transaction
 from aihub.access import Principal
 from aihub.events import Event, emit
 from aihub.problems import N_, Problem
+from ops.models import Profile
 
 
 def user_create(*, principal: Principal, username: str, password: str, **fields: Any) -> User:
@@ -29,6 +30,16 @@ def user_update(user: User, *, principal: Principal, changes: Mapping[str, Any])
             raise Problem(409, N_("This is the last active administrator; appoint another first."))
         _emit("user.updated", user, principal, changed=sorted(changes))
     return user
+
+
+def user_write_to(user: User, *, principal: Principal, email: str, language: str) -> None:
+    """Say where a person is written to, and in which language."""
+    changed = ["email", "language"] if user.email != email else ["language"]
+    user.email = email
+    with transaction.atomic():
+        user.save(update_fields=["email"])
+        Profile.objects.update_or_create(user=user, defaults={"language": language})
+        _emit("user.updated", user, principal, changed=changed)
 
 
 def user_set_password(user: User, *, principal: Principal, password: str) -> None:

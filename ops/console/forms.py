@@ -55,12 +55,21 @@ class WordsField(forms.CharField):
         return words
 
 
-def _checked(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
+def checked(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
     """What the API reads out of a value; what it would answer, as the form's error."""
     try:
         return field.run_validation(value)
     except serializers.ValidationError as error:
         raise forms.ValidationError([str(detail) for detail in error.args[0]]) from None
+
+
+def model_names(names: list[str]) -> list[str]:
+    """The names, each of which a model can have; else the form's error."""
+    for name in names:
+        if not NAME.fullmatch(name):
+            message = _("“%(name)s” cannot be the name of a model.")
+            raise forms.ValidationError(message, params={"name": name})
+    return names
 
 
 class ObjectFormField(forms.CharField):
@@ -71,7 +80,7 @@ class ObjectFormField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
-        return _checked(ObjectField(binary=True), text) if text else {}
+        return checked(ObjectField(binary=True), text) if text else {}
 
 
 class ServingFormField(ObjectFormField):
@@ -81,7 +90,7 @@ class ServingFormField(ObjectFormField):
         return json.dumps(value, indent=2) if isinstance(value, dict) else value
 
     def to_python(self, value: Any) -> Any:
-        return _checked(ServingField(), super().to_python(value))
+        return checked(ServingField(), super().to_python(value))
 
 
 class ModelForm(forms.ModelForm):
@@ -139,18 +148,18 @@ class ModelForm(forms.ModelForm):
         self.fields["task"].disabled = versions.exists()  # they were checked for it
 
     def clean_card(self) -> str:
-        return str(_checked(CardField(), self.cleaned_data["card"]))
+        return str(checked(CardField(), self.cleaned_data["card"]))
 
     def clean_protected_aliases(self) -> list[str]:
         if self.fields["protected_aliases"].disabled:
             return list(self.instance.protected_aliases)
         names = self.cleaned_data["protected_aliases"]
-        checked: list[str] = _checked(ProtectedAliasesField(), names)
-        return checked
+        aliases: list[str] = checked(ProtectedAliasesField(), names)
+        return aliases
 
     def clean_pool(self) -> str:
         pool: str = self.cleaned_data["pool"]
-        return pool and str(_checked(PoolField(), pool))
+        return pool and str(checked(PoolField(), pool))
 
 
 def _object(label: Any, help_text: Any) -> ObjectFormField:
@@ -192,7 +201,7 @@ class VersionForm(forms.ModelForm):
         self.initial["parent"] = parent
 
     def clean_card(self) -> str:
-        return str(_checked(CardField(), self.cleaned_data["card"]))
+        return str(checked(CardField(), self.cleaned_data["card"]))
 
     def _post_clean(self) -> None:
         """Nothing is written to the instance: services do that, and tell the audit trail."""
@@ -258,12 +267,7 @@ class KeyForm(forms.Form):
         field.queryset = Team.objects.filter(pk__in=[team.pk for team in teams])
 
     def clean_models(self) -> list[str]:
-        names: list[str] = self.cleaned_data["models"]
-        for name in names:
-            if not NAME.fullmatch(name):
-                message = _("“%(name)s” cannot be the name of a model.")
-                raise forms.ValidationError(message, params={"name": name})
-        return names
+        return model_names(self.cleaned_data["models"])
 
     @property
     def expires_at(self) -> Any:

@@ -4,7 +4,9 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
+from ops.models import Delivery, Webhook
 from registry.models import Approval
 from registry.models.versions import State
 
@@ -15,6 +17,7 @@ _TONES = {
     State.UPLOADING: "busy",
 }
 _DECISIONS = {"pending": "busy", "approved": "good", "rejected": "bad", "cancelled": "plain"}
+_DELIVERIES = {"pending": "busy", "succeeded": "good", "failed": "bad"}
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -26,6 +29,18 @@ def state_badge(state: str) -> SafeString:
 def approval_badge(state: str) -> SafeString:
     """An approval's state as a coloured badge."""
     return badge(Approval.States(state).label, _DECISIONS[state])
+
+
+def delivery_badge(state: str) -> SafeString:
+    """How a delivery stands as a coloured badge."""
+    return badge(Delivery.States(state).label, _DELIVERIES[state])
+
+
+def webhook_badge(webhook: Webhook) -> SafeString:
+    """Whether a webhook is on, and well, as a coloured badge."""
+    if not webhook.active:
+        return badge(_("turned off"), "bad") if webhook.disabled_at else badge(_("off"))
+    return badge(_("failing"), "warn") if webhook.failing_since else badge(_("on"), "good")
 
 
 def badge(text: object, tone: str = "plain") -> SafeString:

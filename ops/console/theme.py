@@ -47,6 +47,12 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "BORDER_RADIUS": "8px",
     "STYLES": [_stylesheet],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("E-mail and language"), "link": _page("account")},
+            {"title": _("Change password"), "link": _page("password_change")},
+        ]
+    },
     "LOGIN": {"form": "ops.console.login.LoginForm"},
     "COLORS": {
         "primary": {
@@ -88,6 +94,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item(_("API keys"), "key", _page("ops_apikey_changelist"), "manages"),
+                    _item(_("Webhooks"), "webhook", _page("ops_webhook_changelist"), "manages"),
                     _item(_("Teams"), "groups", _page("registry_team_changelist"), "has_team"),
                     _item(_("Users"), "person", _page("auth_user_changelist"), "is_admin"),
                     _item(_("Audit"), "history", _page("ops_auditevent_changelist"), "manages"),

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
@@ -53,6 +55,23 @@ class UserForm(forms.ModelForm):
         model = User
         fields = ("first_name", "last_name", "email", "is_active", "is_superuser")
         widgets, labels, help_texts = _WIDGETS, _LABELS, _HELP
+
+
+class AccountForm(forms.Form):
+    """Where, and in which language, the hub writes to a person."""
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        required=False,
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(),
+        help_text=_("Where you are told how your batch jobs ended; empty for not at all."),
+    )
+    language = forms.ChoiceField(
+        label=_("Language of e-mails"),
+        choices=settings.LANGUAGES,
+        widget=UnfoldAdminSelectWidget(),
+    )
 
 
 class NewPasswordForm(_StyledPasswords, SetPasswordForm):

@@ -6,6 +6,8 @@ from ops.console import looks
 
 register = template.Library()
 register.filter("approval_badge", looks.approval_badge)
+register.filter("delivery_badge", looks.delivery_badge)
+register.filter("webhook_badge", looks.webhook_badge)
 register.filter("state_badge", looks.state_badge)
 register.filter("file_size", looks.size)
 register.filter("short_count", looks.count)

@@ -111,6 +111,7 @@ def test_what_succeeds_is_described_too(hub: Hub, models: tuple[str, str]) -> No
         "/approvals/": "/approvals/",
         "/audit/": "/audit/",
         "/api-keys/": "/api-keys/",
+        "/webhooks/": "/webhooks/",
     }
     for path, real in paths.items():
         answer = client.get(API + real)

@@ -16,6 +16,7 @@ WAYS = [("en-US", 1440), ("zh-CN", 1440), ("en-US", 390), ("zh-CN", 390)]
 NAMES = [f"{language} {width}" for language, width in WAYS]
 READY = {"en-US": "ready", "zh-CN": "就绪"}
 PAGES = ("/", "/models/", "/versions/", "/publish/", "/api-keys/", "/api-keys/new/", "/audit/")
+WEBHOOK_PAGES = ("/webhooks/", "/webhooks/new/", "/account/")
 REGISTRY_PAGES = ("/approvals/", "/trash/", "/trash/garbage/")
 MORE_PAGES = ("/teams/", "/teams/alpha/", "/users/", "/users/new/", "/password/")
 
@@ -95,7 +96,7 @@ def test_every_page_is_sound(visit: Visit, photographs: str) -> None:
     own = (f"/models/{photographs}/", f"/models/{photographs}/edit/")
     version = f"/models/{photographs}/versions/1.0.0/"
     more = (version, f"{version}edit/", f"{version}compare/?with=1.1.0")
-    for path in (*PAGES, *REGISTRY_PAGES, *MORE_PAGES, *own, *more):
+    for path in (*PAGES, *REGISTRY_PAGES, *WEBHOOK_PAGES, *MORE_PAGES, *own, *more):
         visit.open(path)
         expect(visit.page.locator("h1")).not_to_be_empty()
         assert not visit.overflows(), path

@@ -14,6 +14,7 @@ from registry.models import Approval, Blob, Sample, Team
 from registry.services.aliases import alias_set
 from registry.services.versions import version_delete
 from tests.cast import CAST, enter, enter_admin
+from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +94,22 @@ PAGES = [
     Page("/api-keys/new/", MANAGERS, other=403),
     Page("/api-keys/{prefix}/revoke/", OWNERS, alpha=404),
     Page("/api-keys/{prefix}/revoke/", OWNERS, alpha=404, method="post", status=302),
+    Page("/webhooks/", MANAGERS, other=403),
+    Page("/webhooks/new/", MANAGERS, other=403),
+    Page("/webhooks/{webhook}/", OWNERS, alpha=404),
+    Page("/webhooks/{webhook}/edit/", OWNERS, alpha=404),
+    *(
+        Page(f"/webhooks/{{webhook}}/{action}/", OWNERS, alpha=404)
+        for action in ("off", "rotate", "delete")
+    ),
+    *(
+        Page(f"/webhooks/{{webhook}}/{action}/", OWNERS, alpha=404, method="post", status=302)
+        for action in ("on", "off", "test", "delete", "deliveries/{delivery}/replay")
+    ),
+    Page("/webhooks/{webhook}/rotate/", OWNERS, alpha=404, method="post"),
+    Page("/webhooks/{webhook}/test/", (), alpha=405, other=405),
+    Page("/account/", EVERYBODY),
+    Page("/account/", EVERYBODY, method="post", status=302, data={"language": "en"}),
     Page("/audit/", MANAGERS, other=403),
     Page("/teams/", EVERYBODY),
     Page("/teams/alpha/", OF_ALPHA),
@@ -119,6 +136,7 @@ def places(alpha: Team) -> dict[str, object]:
     blob = Blob.objects.create(sha256="a" * 64, md5="b" * 32, size=3)
     Sample.objects.create(model=model, name="cat.png", blob=blob, items=1)
     key, _ = key_create(principal=SYSTEM, team=alpha, name="shop", actions=["predict"])
+    webhook = make_webhook(alpha)
     publish(model, "1.1.0")
     approval = Approval.objects.create(model=model, alias="live", version=version)
     trashed = publish(model, "0.9.0")
@@ -127,6 +145,8 @@ def places(alpha: Team) -> dict[str, object]:
         "approval": approval.pk,
         "trashed": trashed.pk,
         "prefix": key.prefix,
+        "webhook": webhook.pk,
+        "delivery": deliver_to(webhook).uuid,
         "pk": people["viewer"].pk,
         **people,
     }

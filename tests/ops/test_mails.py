@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from django.contrib.auth.models import User
 
 from aihub.events import SYSTEM, Event, emit
-from ops.models import Delivery
+from ops.models import Delivery, Profile
 from ops.notifications.delivering import deliver
 from ops.notifications.outbox import KIND
 from registry.models import Team
@@ -95,6 +95,16 @@ def test_who_started_a_job_is_told_how_it_ended(
     for said in ("digits 1.0.0", "10", "the input ended", "https://hub.example.com/batch-jobs/12/"):
         assert said in text
     assert Delivery.objects.get().state == States.SUCCEEDED
+
+
+def test_it_is_written_in_the_person_s_language(
+    mailbox: Mailbox, person: User, alpha: Team
+) -> None:
+    Profile.objects.create(user=person, language="zh-hans")
+    happen("batch.succeeded", alpha)
+    work()
+    mail = mailbox.mails.get(timeout=10)
+    assert "批处理作业 12" in mail["Subject"]
 
 
 @pytest.mark.parametrize("name", ["batch.succeeded", "batch.failed", "batch.stalled"])

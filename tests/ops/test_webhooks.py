@@ -13,30 +13,18 @@ from rest_framework.test import APIClient
 from aihub.events import SYSTEM
 from ops.keys import key_create
 from ops.models import AuditEvent, Delivery, Webhook
-from ops.notifications.outbox import delivery_queue
-from ops.notifications.webhooks import MOST, webhook_create
+from ops.notifications.webhooks import MOST
 from registry.models import Team
+from tests.ops.making import URL, deliver_to, make_webhook
 
 pytestmark = pytest.mark.django_db
 HOOKS = "/api/v1/webhooks/"
-URL = "http://93.184.216.34/hook"  # public, and needs no resolver
 SENT = {"name": "chat", "team": "alpha", "url": URL, "events": ["version.ready"]}
 
 
 @pytest.fixture
 def client(owner: User, client_of: Callable[[User], APIClient]) -> APIClient:
     return client_of(owner)
-
-
-def make(team: Team | None, name: str = "chat") -> Webhook:
-    fields = {"url": URL, "events": ["version.ready"]}
-    return webhook_create(principal=SYSTEM, team=team, name=name, **fields)[0]  # type: ignore[arg-type]
-
-
-def deliver_to(webhook: Webhook, **fields: Any) -> Delivery:
-    return delivery_queue(
-        Delivery(**{"webhook": webhook, "event": "version.ready", "body": "{}", **fields})
-    )
 
 
 def test_an_owner_makes_one_and_sees_the_secret_once(client: APIClient, alpha: Team) -> None:
@@ -57,7 +45,7 @@ def test_an_owner_makes_one_and_sees_the_secret_once(client: APIClient, alpha: T
 
 
 def test_it_can_be_changed(client: APIClient, alpha: Team) -> None:
-    path = f"{HOOKS}{make(alpha).pk}/"
+    path = f"{HOOKS}{make_webhook(alpha).pk}/"
     changes = {"name": "talk", "events": ["batch.failed"], "models": ["digits"], "active": False}
     body = client.patch(path, changes).json()
     assert {name: body[name] for name in changes} == changes
@@ -69,14 +57,14 @@ def test_it_can_be_changed(client: APIClient, alpha: Team) -> None:
 
 
 def test_a_new_secret_is_shown_once(client: APIClient, alpha: Team) -> None:
-    path = f"{HOOKS}{make(alpha).pk}/"
+    path = f"{HOOKS}{make_webhook(alpha).pk}/"
     secrets = {client.post(f"{path}rotate/").json()["secret"] for _ in range(2)}
     assert len(secrets) == 2
     assert "secret" not in client.get(path).json()
 
 
 def test_deleting_removes_its_deliveries(client: APIClient, alpha: Team) -> None:
-    webhook = make(alpha)
+    webhook = make_webhook(alpha)
     deliver_to(webhook)
     assert client.delete(f"{HOOKS}{webhook.pk}/").status_code == 204
     assert not Delivery.objects.exists()
@@ -84,7 +72,7 @@ def test_deleting_removes_its_deliveries(client: APIClient, alpha: Team) -> None
 
 
 def test_deliveries_are_listed_shown_and_replayed(client: APIClient, alpha: Team) -> None:
-    webhook = make(alpha)
+    webhook = make_webhook(alpha)
     path = f"{HOOKS}{webhook.pk}/deliveries/"
     first = deliver_to(webhook, state="failed", status=500, response="<b>no</b>")
     deliver_to(webhook, event="ping")
@@ -101,14 +89,14 @@ def test_deliveries_are_listed_shown_and_replayed(client: APIClient, alpha: Team
 
 
 def test_a_test_sends_a_ping(client: APIClient, alpha: Team) -> None:
-    webhook = make(alpha)
+    webhook = make_webhook(alpha)
     answer = client.post(f"{HOOKS}{webhook.pk}/test/")
     assert (answer.status_code, answer.json()["event"]) == (202, "ping")
     assert client.get(f"{HOOKS}{webhook.pk}/").json()["last_state"] == "pending"
 
 
 def test_one_that_is_off_sends_nothing(client: APIClient, alpha: Team) -> None:
-    webhook = make(alpha)
+    webhook = make_webhook(alpha)
     delivery = deliver_to(webhook)
     client.patch(f"{HOOKS}{webhook.pk}/", {"active": False})
     assert client.post(f"{HOOKS}{webhook.pk}/test/").status_code == 409
@@ -120,7 +108,7 @@ def test_one_that_is_off_sends_nothing(client: APIClient, alpha: Team) -> None:
 def test_who_does_not_manage_the_team_can_do_nothing(
     person: str, request: pytest.FixtureRequest, alpha: Team, client_of: Any
 ) -> None:
-    webhook = make(alpha)
+    webhook = make_webhook(alpha)
     delivery = deliver_to(webhook)
     client = client_of(request.getfixturevalue(person))
     assert client.post(HOOKS, SENT).status_code == 403
@@ -149,7 +137,7 @@ def test_those_of_every_team_are_the_administrators(
 def test_a_key_manages_no_webhooks(alpha: Team, admin: User) -> None:
     actions = ["read", "predict", "publish"]
     _, secret = key_create(principal=SYSTEM, team=alpha, name="app", actions=actions)
-    webhook, client = make(alpha), APIClient()
+    webhook, client = make_webhook(alpha), APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Api-Key {secret}")
     assert client.post(HOOKS, SENT).status_code == 403
     assert client.post(HOOKS, {**SENT, "team": None}).status_code == 403
@@ -158,7 +146,7 @@ def test_a_key_manages_no_webhooks(alpha: Team, admin: User) -> None:
 
 
 def test_a_delivery_is_found_with_its_own_webhook_alone(client: APIClient, alpha: Team) -> None:
-    delivery, other = deliver_to(make(alpha)), make(alpha)
+    delivery, other = deliver_to(make_webhook(alpha)), make_webhook(alpha)
     path = f"{HOOKS}{other.pk}/deliveries/{delivery.uuid}/"
     assert client.get(path).status_code == 404
     assert client.post(f"{path}replay/").status_code == 404
@@ -233,10 +221,10 @@ def asked(client: APIClient) -> Iterator[Callable[[str], int]]:
 
 
 def test_lists_cost_the_same_queries_however_long(asked: Callable[[str], int], alpha: Team) -> None:
-    webhook, counts = make(alpha), []
+    webhook, counts = make_webhook(alpha), []
     for _ in range(3):
         for number in range(5):
-            deliver_to(make(alpha, str(number)))
+            deliver_to(make_webhook(alpha, str(number)))
             deliver_to(webhook, replay_of=deliver_to(webhook))
         counts.append((asked(HOOKS), asked(f"{HOOKS}{webhook.pk}/deliveries/")))
     assert counts[0] == counts[1] == counts[2]

@@ -17,10 +17,12 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from aihub.events import SYSTEM
+from ops.models import Webhook
 from registry.models import Approval, ModelVersion, RegisteredModel, Team, Upload
 from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
+from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +33,7 @@ FEW, MANY = 3, 12
 
 def add(alpha: Team, owner: User, numbers: range) -> None:
     """For each number a model, a version of `first`, a move of its alias, an approval, trash, and
-    an upload of the owner's."""
+    an upload of the owner's, a webhook with a delivery, and one of the first webhook."""
     for number in numbers:
         begun = {"owner": f"user:{owner.pk}", "expires_at": timezone.now() + timedelta(days=1)}
         Upload.objects.create(filename="weights.onnx", size=1, **begun)
@@ -49,6 +51,8 @@ def add(alpha: Team, owner: User, numbers: range) -> None:
         gone = make_model(alpha, f"gone-{number}")
         away = {"deleted_at": timezone.now(), "deleted_by": "somebody"}
         RegisteredModel.objects.filter(pk=gone.pk).update(**away)
+        deliver_to(make_webhook(alpha, f"hook-{number}"))
+        deliver_to(Webhook.objects.earliest("pk"))
         thrown = _version("first", f"2.{number}.0")
         ModelVersion.objects.filter(pk=thrown.pk).update(**away)
 
@@ -73,9 +77,12 @@ def asked(client: Client, path: str, headers: dict[str, str]) -> int:
 def measured(user: User) -> dict[str, int]:
     api, console = Client(), Client()
     console.force_login(user)
+    webhook = Webhook.objects.earliest("pk").pk
     token: dict[str, Any] = {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
     return {
-        path: asked(api, path, token) if path.startswith("/api/") else asked(console, path, {})
+        path: asked(api, path.format(webhook=webhook), token)
+        if path.startswith("/api/")
+        else asked(console, path.format(webhook=webhook), {})
         for path in COUNTS
     }
 
