@@ -70,6 +70,9 @@ class Env:
     AIHUB_WORKER_PROCESSES: int
     AIHUB_BATCH_PROCESSES: int
     AIHUB_BATCH_NICE: int
+    AIHUB_BATCH_JOBS: int
+    AIHUB_BATCH_DAYS: int
+    AIHUB_BATCH_STALLED: int
     AIHUB_PUBLIC_URL: str
     AIHUB_WEBHOOK_PRIVATE: bool
     AIHUB_EMAIL_URL: str
@@ -141,6 +144,9 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
         AIHUB_BATCH_PROCESSES=source.integer("AIHUB_BATCH_PROCESSES", 1, low=1, high=256),
         AIHUB_BATCH_NICE=source.integer("AIHUB_BATCH_NICE", 10, low=0, high=19),
+        AIHUB_BATCH_JOBS=source.integer("AIHUB_BATCH_JOBS", 100, low=1),
+        AIHUB_BATCH_DAYS=source.integer("AIHUB_BATCH_DAYS", 30, low=1),
+        AIHUB_BATCH_STALLED=source.integer("AIHUB_BATCH_STALLED", 300, low=15),
         AIHUB_PUBLIC_URL=source.text("AIHUB_PUBLIC_URL", "", check=_check_url("http", "https")),
         AIHUB_WEBHOOK_PRIVATE=source.boolean("AIHUB_WEBHOOK_PRIVATE", default=False),
         AIHUB_EMAIL_URL=source.text(

@@ -42,6 +42,12 @@ class FlagField(serializers.BooleanField):
         return data
 
 
+class FormFlagField(serializers.BooleanField):
+    """A flag in a form, where it may be left out: that says nothing, rather than no."""
+
+    default_empty_html = serializers.empty
+
+
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ObjectField(serializers.JSONField):
     """A JSON object, sent as JSON or as text in a form; no NaN, no deep nesting."""

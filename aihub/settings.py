@@ -151,6 +151,7 @@ BODY_MAX = 4 * env.MIB
 PART_MAX = max(ENV.AIHUB_PART_SIZE, ENV.AIHUB_UPLOAD_MAX // 10_000 + env.MIB)
 BODY_MAX_AT = {
     r"/api/v1/models/[^/]+/(versions|samples)/": ENV.AIHUB_MULTIPART_MAX,
+    r"/api/v1/batch-jobs/": ENV.AIHUB_MULTIPART_MAX,
     r"/api/v1/uploads/[^/]+/parts/[0-9]+/": PART_MAX,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

@@ -10,9 +10,12 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         from inference import optimisation, processing
-        from inference.usage import fallbacks_guard
+        from inference.batch import work
+        from inference.usage import batch_guard, fallbacks_guard
         from registry.usage import add_guard
 
         processing.register()
         optimisation.register()
+        work.register()
         add_guard(fallbacks_guard)
+        add_guard(batch_guard)

@@ -26,10 +26,11 @@ def runtime_of(spec: ModelSpec) -> Runtime:
     return runtime_named(reference_runtime(spec.format), settings.ENV.AIHUB_ARCHITECTURES)
 
 
-def form_of(variant: VariantSpec | None = None) -> Form:
-    """How to load on this machine; without a variant, the reference form."""
+def form_of(variant: VariantSpec | None = None, of_threads: int = 0) -> Form:
+    """How to load on this machine, by default with all the threads that the operator allows;
+    without a variant, the reference form."""
     env = settings.ENV
-    form = Form(threads(env.AIHUB_THREADS), device=env.AIHUB_DEVICE)
+    form = Form(of_threads or threads(env.AIHUB_THREADS), device=env.AIHUB_DEVICE)
     if variant is None:
         return form
     return Form(form.threads, variant.precision, form.device, variant.options)
@@ -43,7 +44,9 @@ def model_load(spec: ModelSpec, files: Mapping[str, Path]) -> LoadedModel:
     return runtime_of(spec).load(spec, files, form_of())
 
 
-def version_prepare(version_id: int, variant: VariantSpec | None = None) -> Plan:
+def version_prepare(
+    version_id: int, variant: VariantSpec | None = None, of_threads: int = 0
+) -> Plan:
     """What it takes to load a ready version, in a variant's form or its reference's. Blocks.
 
     Brings the files here. Raises Problem where something does not answer; loading by the plan
@@ -62,7 +65,7 @@ def version_prepare(version_id: int, variant: VariantSpec | None = None) -> Plan
 
     def load() -> Source:
         with kept():  # the copies stay until they are read
-            model = runtime.load(form, local_files(form.files), form_of(variant))
+            model = runtime.load(form, local_files(form.files), form_of(variant, of_threads))
             return Source(spec, model, texts.tokenizer_of(spec, local_files(texts_files)))
 
     size = sum(file.size for file in form.files)

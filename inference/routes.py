@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from django.db.models import Q, QuerySet
+
 from inference.processor import cpu_fingerprint
 from inference.routing import ModelRoute, Routes, VersionRoute
 from inference.spec import FileRef, VariantSpec
@@ -20,9 +22,21 @@ def routes_load() -> Routes:
 
     Which form a version serves in is chosen for this machine's kind of processor.
     """
-    versions = _versions(_variants())
-    aliases = _aliases(versions)
-    rows = RegisteredModel.objects.order_by("pk").values_list(
+    return _routes(RegisteredModel.objects.all(), Q(), Q())
+
+
+def route_load(model: RegisteredModel) -> ModelRoute:
+    """One model's, as in `routes_load`."""
+    of_model, of_versions = Q(model=model), Q(version__model=model)
+    own = RegisteredModel.objects.filter(pk=model.pk)
+    return _routes(own, of_model, of_versions).models[model.name_key]
+
+
+def _routes(models: QuerySet[RegisteredModel], of_models: Q, of_versions: Q) -> Routes:
+    """`of_models` and `of_versions` say the same of rows that have a model or a version."""
+    versions = _versions(of_models, _variants(of_versions))
+    aliases = _aliases(of_models, versions)
+    rows = models.order_by("pk").values_list(
         "name_key", "pk", "name", "team_id", "shared", "task", "pool", "serving"
     )
     return Routes(
@@ -37,21 +51,21 @@ def routes_load() -> Routes:
     )
 
 
-def _variants() -> Rows:
+def _variants(of_versions: Q) -> Rows:
     found: dict[int, list[Variant]] = defaultdict(list)
-    rows = Variant.objects.filter(cpu=cpu_fingerprint()).select_related("blob")
+    rows = Variant.objects.filter(of_versions, cpu=cpu_fingerprint()).select_related("blob")
     for row in rows.iterator():
         found[row.version_id].append(row)
     return found
 
 
-def _versions(variants: Rows) -> VersionsByModel:
+def _versions(of_models: Q, variants: Rows) -> VersionsByModel:
     found: VersionsByModel = defaultdict(dict)
-    rows = ModelVersion.objects.order_by("pk").values_list(
+    rows = ModelVersion.objects.filter(of_models).order_by("pk")
+    for model_id, key, pk, version, state, sort_key, forced, pinned, precision in rows.values_list(
         *("model_id", "version_key", "pk", "version", "state", "sort_key"),
         *("breaker_forced", "pinned_variant", "model__precision"),
-    )
-    for model_id, key, pk, version, state, sort_key, forced, pinned, precision in rows.iterator():
+    ).iterator():
         variant = _serving(variants.get(pk, ()), precision, pinned)
         found[model_id][key] = VersionRoute(pk, version, state, sort_key, variant, forced)
     return found
@@ -76,11 +90,13 @@ def _spec(row: Variant) -> VariantSpec:
     )
 
 
-def _aliases(versions: VersionsByModel) -> dict[int, dict[str, str]]:
+def _aliases(of_models: Q, versions: VersionsByModel) -> dict[int, dict[str, str]]:
     """An alias may point at a version that came after the query before: it waits for the next."""
     found: dict[int, dict[str, str]] = defaultdict(dict)
-    rows = Alias.objects.order_by("pk").values_list("model_id", "name", "version__version_key")
-    for model_id, name, key in rows.iterator():
+    rows = Alias.objects.filter(of_models).order_by("pk")
+    for model_id, name, key in rows.values_list(
+        "model_id", "name", "version__version_key"
+    ).iterator():
         if key in versions[model_id]:
             found[model_id][name] = key
     return found

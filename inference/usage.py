@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from django.db.models import QuerySet
 
+from inference.models import BatchJob
+from inference.models.batch import UNFINISHED
 from registry.models import ModelVersion, RegisteredModel
 from registry.refusals import N_
 from registry.usage import Use
@@ -19,3 +21,12 @@ def fallbacks_guard(
     named = others.filter(serving__fallback__model__iexact=model.name)
     for name in named.order_by("name_key").values_list("name", flat=True):
         yield Use("route", N_("route: fallback of model %(model)s"), {"model": name})
+
+
+def batch_guard(versions: QuerySet[ModelVersion], model: RegisteredModel | None) -> Iterator[Use]:
+    """The batch jobs that still run one of them."""
+    running = BatchJob.objects.filter(version__in=versions.order_by(), state__in=UNFINISHED)
+    for pk, version in running.order_by("pk").values_list("pk", "version_name"):
+        yield Use(
+            "batch job", N_("batch job %(job)s (%(version)s)"), {"job": pk, "version": version}
+        )

@@ -4,7 +4,9 @@ Content is written once under a key and never changed. Errors of the store surfa
 `StorageUnavailable`, whatever library raised them.
 """
 
+import errno
 import hashlib
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -32,6 +34,9 @@ CHANGED = N_("A file of this version was changed in the storage: its sum is wron
 STORE_FULL = N_("The file storage is full.")
 CACHE_FULL = N_("The disk for local copies of the stored files is full.")
 _verified = VerifiedFiles()
+_SEND = TransferConfig(
+    use_threads=False, multipart_threshold=64 * CHUNK, multipart_chunksize=64 * CHUNK
+)
 _COPY = TransferConfig(multipart_threshold=1024**3, multipart_chunksize=512 * CHUNK)
 
 
@@ -93,6 +98,15 @@ class BlobStorage(Protocol):
 
     def has(self, key: str, size: int) -> bool:
         """Whether `key` is there in that size."""
+
+    def size(self, key: str) -> int:
+        """Bytes of the content; FileNotFoundError where there is none."""
+
+    def put(self, path: Path, key: str) -> None:
+        """Make a local file the content of `key`, whole and in place of what was there.
+
+        The file may be gone afterwards.
+        """
 
     def listing(self, prefix: str) -> "Iterator[Stored]":
         """Every object whose key begins so."""
@@ -162,6 +176,23 @@ class LocalBlobStorage(FileSystemStorage):
         path = Path(self.path(key))
         return path.is_file() and path.stat().st_size == size
 
+    def size(self, key: str) -> int:
+        with store_errors():
+            return Path(self.path(key)).stat().st_size
+
+    def put(self, path: Path, key: str) -> None:
+        target = Path(self.path(key))
+        with store_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.replace(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+                shutil.copyfile(path, beside)
+                beside.replace(target)
+
     def listing(self, prefix: str) -> Iterator[Stored]:
         root = Path(self.location)
         for path in sorted((root / prefix).parent.rglob("*")):
@@ -217,14 +248,24 @@ class S3BlobStorage(S3Storage):
             )
 
     def has(self, key: str, size: int) -> bool:
+        try:
+            return self.size(key) == size
+        except FileNotFoundError:
+            return False
+
+    def size(self, key: str) -> int:
         with store_errors():
             try:
                 head = self.client.head_object(Bucket=self.bucket_name, Key=key)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                    return False
+                    raise FileNotFoundError(key) from None
                 raise
-        return bool(head["ContentLength"] == size)
+        return int(head["ContentLength"])
+
+    def put(self, path: Path, key: str) -> None:
+        with store_errors():
+            self.client.upload_file(str(path), self.bucket_name, key, Config=_SEND)
 
     def listing(self, prefix: str) -> Iterator[Stored]:
         pages = self.client.get_paginator("list_objects_v2")

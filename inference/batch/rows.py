@@ -43,13 +43,34 @@ class Rows:
 
     `keys` has every row. `faults` has, by index, those that cannot run. The others are either
     `items` (encoded pictures or texts, None where there is a fault; as long as `keys`) or `arrays`
-    (tensors by input whose first axis is the rows without a fault, in order).
+    (tensors by input whose first axis is the rows without a fault, in order). `lines` has the line
+    of each row of a text file.
     """
 
     keys: Keys
     faults: dict[int, Fault] = field(default_factory=dict)
     items: Sequence[bytes | str | None] | None = None
     arrays: Arrays | None = None
+    lines: Sequence[int] | None = None
+
+    def line(self, index: int) -> int | None:
+        """The line of a row, where it has one."""
+        return None if self.lines is None else int(self.lines[index])
+
+    def only(self, indices: Sequence[int]) -> "Rows":
+        """The rows at these indices, in order."""
+        good = [index for index in range(len(self.keys)) if index not in self.faults]
+        place = {index: number for number, index in enumerate(good)}
+        at = [place[index] for index in indices if index in place]
+        return Rows(
+            keys=self.keys[np.asarray(indices)]
+            if isinstance(self.keys, np.ndarray)
+            else [self.keys[index] for index in indices],
+            faults={n: self.faults[i] for n, i in enumerate(indices) if i in self.faults},
+            items=None if self.items is None else [self.items[index] for index in indices],
+            arrays=None if not self.arrays else {name: a[at] for name, a in self.arrays.items()},
+            lines=None if self.lines is None else [self.lines[index] for index in indices],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Multipart uploads that go to storage as they arrive: one chunk in memory at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 
 from aihub.problems import N_, Problem
 from registry.models import Upload
+from registry.services.owning import is_owned
 from registry.services.uploads import Staging, upload_begin, upload_discard
 from registry.storage import CHUNK
 
@@ -33,23 +35,29 @@ class StagedFile(UploadedFile):
 
 
 class StagingUploadHandler(FileUploadHandler):
-    """Streams `file` and `samples` to storage, keeps `labels` in memory, refuses other fields.
+    """Streams the fields `staged` to storage, keeps `labels` in memory, refuses other files.
 
     Whoever installs it calls `discard()` for what no version came to own.
     """
 
     chunk_size = CHUNK
 
-    def __init__(self, request: HttpRequest, created_by: str = "") -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        created_by: str = "",
+        staged: Sequence[str] = (MODEL_FIELD, SAMPLES_FIELD),
+    ) -> None:
         super().__init__(request)
         self.created_by = created_by
+        self.staged = staged
         self.uploads: list[Upload] = []
         self._staging: Staging | None = None
         self._labels: bytearray | None = None
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
-        if self.field_name in (MODEL_FIELD, SAMPLES_FIELD):
+        if self.field_name in self.staged:
             self._staging = upload_begin(filename=self.file_name or "", created_by=self.created_by)
             self.uploads.append(self._staging.upload)
         elif self.field_name == LABELS_FIELD:
@@ -57,8 +65,9 @@ class StagingUploadHandler(FileUploadHandler):
         else:
             raise Problem(
                 400,
-                N_("There is no file field “%(field)s”; send model files as “file”."),
+                N_("There is no file field “%(field)s”; send files as “%(known)s”."),
                 field=str(self.field_name)[:80],
+                known=self.staged[0],
             )
         raise StopFutureHandlers
 
@@ -79,9 +88,9 @@ class StagingUploadHandler(FileUploadHandler):
         return UploadedFile(file=ContentFile(content), name=self.file_name, size=len(content))
 
     def discard(self) -> None:
-        """Remove every staged file that belongs to no version."""
+        """Remove every staged file that nothing came to own."""
         if self._staging:
             self._staging.abort()
         for upload in self.uploads:
-            if not upload.version_files.exists():
+            if not is_owned(upload):
                 upload_discard(upload)

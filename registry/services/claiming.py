@@ -1,6 +1,6 @@
 """Completed uploads become the files of a version: each once, and only its owner's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from aihub.access import Principal
 from aihub.problems import N_, Problem
-from registry.models import Upload, VersionFile
+from registry.models import Upload
+from registry.services.owning import require_unowned
 from registry.services.uploads import PEEK
 from registry.storage import blob_storage
 
@@ -57,7 +58,7 @@ def uploads_claim(principal: Principal, paths: Mapping[UUID, str]) -> list[Claim
             raise Problem(404, N_("You have no upload %(upload)s."), upload=str(pk))
         if found[pk].state != Upload.States.COMPLETE:
             raise Problem(409, N_("The upload %(upload)s is not complete."), upload=str(pk))
-    _require_unused(found.values())
+    require_unowned(found)
     return [Claimed(found[pk], path or found[pk].filename) for pk, path in paths.items()]
 
 
@@ -69,12 +70,4 @@ def uploads_lock(uploads: Sequence[Upload]) -> None:
     for upload in uploads:
         if upload.pk not in locked:
             raise Problem(409, N_("The upload %(upload)s has expired."), upload=str(upload.pk))
-    _require_unused(locked.values())
-
-
-def _require_unused(uploads: Iterable[Upload]) -> None:
-    used = VersionFile.objects.filter(upload__in=uploads).values_list("upload_id", flat=True)
-    for pk in used[:1]:
-        raise Problem(
-            409, N_("The upload %(upload)s belongs to a version already."), upload=str(pk)
-        )
+    require_unowned(locked)

@@ -15,6 +15,7 @@ from registry import selectors
 from registry.models import Blob, Upload, VersionFile
 from registry.parts import Part, PartsLost, part_store
 from registry.parts_folder import FolderParts, Overtaken, WrongLength
+from registry.services.owning import is_owned
 from registry.services.uploads import clean_filename, upload_discard
 from registry.storage import StorageUnavailable, blob_storage
 
@@ -126,8 +127,8 @@ def upload_abort(upload: Upload) -> None:
     """Break an upload off and remove what came; `Problem` 409 where a version owns it."""
     with transaction.atomic():
         Upload.objects.select_for_update().filter(pk=upload.pk).first()
-        if VersionFile.objects.filter(upload=upload).exists():
-            raise Problem(409, N_("A version owns this upload; delete the version instead."))
+        if is_owned(upload):
+            raise Problem(409, N_("A version or a batch job owns this upload."))
         Upload.objects.filter(pk=upload.pk).update(expires_at=timezone.now())
     upload_discard(upload)
 

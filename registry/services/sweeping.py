@@ -6,24 +6,22 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from registry.models import Upload, VersionFile
-from registry.models.versions import State
 from registry.parts import part_store
 from registry.parts_types import STAGED
+from registry.services.owning import is_kept
 from registry.services.uploads import upload_discard
 
 AT_ONCE = 1000
-_OWNERS = VersionFile.objects.filter(upload=OuterRef("pk")).exclude(version__state=State.REJECTED)
 
 logger = logging.getLogger(__name__)
 
 
 def uploads_sweep() -> int:
-    """Remove uploads that expired and are no part of a version, or of a rejected one."""
-    expired = Upload.objects.filter(expires_at__lt=timezone.now()).exclude(Exists(_OWNERS))
+    """Remove uploads that expired and that nothing needs: of a rejected version at most."""
+    expired = Upload.objects.filter(expires_at__lt=timezone.now()).exclude(is_kept())
     ids = list(expired.order_by("expires_at").values_list("pk", flat=True)[:AT_ONCE])
     return sum(_removed(pk) for pk in ids)
 
@@ -51,7 +49,7 @@ def _removed(pk: UUID) -> bool:
 
 
 def _is_free(pk: UUID) -> bool:
-    return Upload.objects.filter(pk=pk).exclude(Exists(_OWNERS)).exists()
+    return Upload.objects.filter(pk=pk).exclude(is_kept()).exists()
 
 
 def _is_known(key: str) -> bool:

@@ -30,6 +30,7 @@ class Described:
     delimiter: str = ""  # of CSV
     encoding: str = "utf-8"
     header: bool = True
+    several: bool = False  # files: the rows of tables are then named by file and number
     image_root: tuple[str, ...] = ()  # prefixes under which images named by a table may lie
 
     def name(self, key: str) -> str:

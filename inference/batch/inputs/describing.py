@@ -68,7 +68,7 @@ def _with_form(files: Files, described: Described) -> Described:
         named = form_of_name(described.name(key))
         if not described.form and named and named != form and key != described.files[0]:
             raise _mixed(described.name(key), named, form)
-    return replace(described, form=form)
+    return replace(described, form=form, several=len(described.files) > 1)
 
 
 def _first(files: Files, described: Described) -> str:

@@ -16,7 +16,7 @@ class Naming:
     """
 
     def __init__(self, described: Described, file: str, row: int) -> None:
-        self._file = file if len(described.files) > 1 else None
+        self._file = file if described.several else None
         self._row = row
 
     def next(self, count: int, values: Sequence[Any] | None = None) -> Keys:

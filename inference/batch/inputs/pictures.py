@@ -19,6 +19,7 @@ from inference.batch.inputs.entries import (
 from inference.batch.inputs.sources import Unwrapped, codec_of, filled
 from inference.batch.inputs.tars import Forward, Seeking, laid_rows, lay, tar_entries, tar_rows
 from inference.batch.inputs.zips import zip_entries, zip_rows
+from inference.batch.keys import RESERVED
 from inference.batch.rows import Fault, Files, Place, Rows
 
 FETCHERS = 8  # objects that are fetched at the same time
@@ -26,16 +27,19 @@ NO_OBJECT = N_("There is no object “%(key)s” in the store.")
 OUTSIDE = N_("“%(key)s” does not lie under a prefix that the job may read.")
 
 
-def image_places(described: Described, rows: int) -> Iterator[Place]:
-    """Chunks of the objects themselves."""
+def image_places(
+    files: Files, described: Described, rows: int, names: Iterator[str]
+) -> Iterator[Place]:
+    """Chunks of the objects themselves: their keys, laid down under one of `names` for each."""
     for start in range(0, len(described.files), rows):
-        count = min(rows, len(described.files) - start)
-        yield Place(described.form, start, count, {})
+        keys, index = described.files[start : start + rows], next(names)
+        index_write(files, index, map(Entry, keys))
+        yield Place(described.form, start, len(keys), {"index": index})
 
 
-def image_rows(files: Files, place: Place, described: Described) -> Iterator[Rows]:
+def image_rows(files: Files, place: Place) -> Iterator[Rows]:
     """Objects, fetched some at a time, in order."""
-    keys = described.files[place.first : place.first + place.rows]
+    keys = [entry.name for entry in index_read(files, place.where["index"])]
     for key, found in zip(keys, _fetched(files, keys), strict=True):
         yield picture_row(key, found)
 
@@ -61,10 +65,13 @@ def _outside(block: Rows, index: int) -> Fault:
 
 
 def _may_read(key: str, roots: Sequence[str]) -> bool:
-    """Whether a key lies under one of the prefixes, taken as folders."""
-    if ".." in key.split("/") or "\\" in key or "\0" in key:
+    """Whether a key lies under one of the prefixes, taken as folders; all do under an empty one.
+
+    What the hub keeps for itself is nobody's.
+    """
+    if ".." in key.split("/") or "\\" in key or "\0" in key or key.startswith(RESERVED):
         return False
-    return any(key.startswith(root.rstrip("/") + "/") for root in roots if root.strip("/"))
+    return any(key.startswith(root.rstrip("/") + "/") if root else True for root in roots)
 
 
 def _fetched(files: Files, keys: Sequence[str]) -> Iterator[bytes | Fault]:

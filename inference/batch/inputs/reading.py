@@ -66,10 +66,10 @@ def columns_of(files: Files, described: Described, wanted: Wanted) -> dict[str, 
 
 
 def _all_places(files: Files, described: Described, rows: int, spill: str) -> Iterator[Place]:
-    if described.form == IMAGES:
-        yield from image_places(described, rows)
-        return
     names = (f"{spill}/{number:06d}" for number in count())
+    if described.form == IMAGES:
+        yield from image_places(files, described, rows, names)
+        return
     before = 0
     for key in described.files:
         if not files.size(key):
@@ -93,7 +93,7 @@ def _file_places(
 
 def _blocks(files: Files, place: Place, described: Described, wanted: Wanted) -> Iterator[Rows]:
     if place.kind == IMAGES:
-        return image_rows(files, place, described)
+        return image_rows(files, place)
     if place.kind not in TABLES:
         return archive_rows(files, place)
     rows = (

@@ -1,0 +1,209 @@
+"""One chunk, from its lease to its part and its count."""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from aihub.problems import N_, Problem
+from inference.batch import ends, inputs, keys, outputs
+from inference.batch.claims import ChunkLease, chunk_claim
+from inference.batch.loaded import runner_of
+from inference.batch.outputs import Part, PartWriter
+from inference.batch.plan import Plan, wanted_of
+from inference.batch.rows import Fault, Place, Rows
+from inference.batch.running import Runner, Stopped, run
+from inference.batch.store import StoreFiles
+from inference.models import BatchChunk, BatchJob
+from inference.models.batch import UNFINISHED
+from inference.own_folder import own_folder
+from registry.file_cache import kept
+from registry.processing.leases import LeaseLost
+from registry.processing.worker import Keeper, kept_alive, worker_name
+from registry.refusals import Refused
+from registry.storage import StorageUnavailable
+
+MAX_ATTEMPTS = 10
+COPIED = 1024 * 1024  # bytes at once
+ERRORS_KEPT = 100  # of a job, to be shown without its output
+KILLER = N_("The worker was killed %(count)s times while it computed this row and those around it.")
+
+logger = logging.getLogger(__name__)
+
+
+def chunk_run() -> bool:
+    """Compute the next chunk; False where there is none."""
+    lease = chunk_claim(worker_name())
+    if lease is None:
+        return False
+    with kept_alive(lease) as keeper, kept():
+        _compute(lease, keeper)
+    return True
+
+
+def _compute(lease: ChunkLease, keeper: Keeper) -> None:
+    try:
+        chunk = BatchChunk.objects.select_related("job").get(pk=lease.pk)
+        with own_folder(settings.HOME / "cache" / "batch") as folder:
+            _Work(chunk, lease, folder, keeper).run()
+    except (LeaseLost, Stopped, BatchChunk.DoesNotExist):
+        logger.info("chunk %s of batch job %s is not wanted any more", lease.pk, lease.job_id)
+    except StorageUnavailable as error:
+        logger.warning("chunk %s waits: %s", lease.pk, error)
+        lease.give_back()
+    except (Refused, inputs.Unreadable) as refused:
+        _fail(lease, refused.message, refused.values)
+    except Problem as problem:
+        if problem.status >= 500:
+            lease.give_back()
+        else:
+            _fail(lease, problem.message, problem.values)
+    except DatabaseError:
+        logger.exception("chunk %s stops; its lease will end", lease.pk)
+    except Exception as error:
+        logger.exception("chunk %s failed", lease.pk)
+        values = {"error": f"{type(error).__name__}: {error}"[:300]}
+        _fail(lease, N_("A part of the input cannot be computed: %(error)s."), values)
+
+
+def _fail(lease: ChunkLease, message: str, values: Any) -> None:
+    with transaction.atomic():
+        lease.confirm()
+        ends.job_fail(lease.job_id, message, values)
+
+
+@dataclass
+class _Work:
+    """One attempt at one chunk."""
+
+    chunk: BatchChunk
+    lease: ChunkLease
+    folder: Path
+    keeper: Keeper
+
+    def run(self) -> None:
+        started = time.monotonic()
+        part = (
+            self._redone() if self.chunk.redo else self._part(self._slices(), self.folder / "new")
+        )
+        if part.rows != self.chunk.rows:
+            raise inputs.Unreadable(N_("The input is not what it was when it was first read."))
+        errors = outputs.sample_errors(self.made, self.plan.shape, ERRORS_KEPT)
+        self.files.put(self.made, keys.part(self.chunk.job_id, self.chunk.number))
+        self._commit(part, errors, time.monotonic() - started)
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan.from_json(self.chunk.job.plan)
+
+    @cached_property
+    def files(self) -> StoreFiles:
+        return StoreFiles(self.folder)
+
+    @cached_property
+    def runner(self) -> Runner:
+        version_id = self.chunk.job.version_id
+        if version_id is None:
+            raise Problem(404, N_("The version was deleted."))
+        return runner_of(version_id, self.plan.variant)
+
+    @property
+    def made(self) -> Path:
+        """The part, once it is whole."""
+        return self.folder / ("merged" if self.chunk.redo else "new")
+
+    def _slices(self) -> Iterator[Rows]:
+        chunk, plan = self.chunk, self.plan
+        place = Place(chunk.kind, chunk.first, chunk.rows, chunk.where)
+        wanted = wanted_of(self.runner.source)
+        return inputs.rows_of(self.files, place, plan.described, wanted, plan.batch)
+
+    def _part(self, slices: Iterator[Rows], path: Path) -> Part:
+        with PartWriter(path, self.plan.shape) as writer:
+            if self.lease.attempt > MAX_ATTEMPTS:
+                _give_up(slices, writer)
+            else:
+                run(slices, self.runner, writer.write, lambda: self.keeper.lost)
+            return writer.close()
+
+    def _redone(self) -> Part:
+        """The part that was there, with the rows that failed computed once more."""
+        old, new, shape = self.folder / "old", self.folder / "new", self.plan.shape
+        key = keys.part(self.chunk.job_id, self.chunk.number)
+        with self.files.open(key) as source, old.open("wb") as copy:
+            shutil.copyfileobj(source, copy, COPIED)
+        at = outputs.failed_rows(old, shape)
+        self._part(_only(self._slices(), at), new)
+        return outputs.replace_rows(old, shape, new, at, self.made)
+
+    def _commit(self, part: Part, errors: list[tuple[Any, str]], seconds: float) -> None:
+        """Count the chunk, once: under its lease, in one transaction with its becoming done."""
+        with transaction.atomic():
+            job = BatchJob.objects.select_for_update().get(pk=self.chunk.job_id)
+            self.lease.confirm()
+            if job.state not in UNFINISHED:
+                raise LeaseLost
+            self.lease.rows().update(
+                state=BatchChunk.States.DONE,
+                lease_owner="",
+                lease_expires_at=None,
+                redo=False,
+                attempts=0,
+                failed=part.failed,
+                part=asdict(part),
+                seconds=F("seconds") + seconds,
+            )
+            before = self.chunk.failed if self.chunk.redo else part.rows
+            job.done += before - part.failed
+            job.failed += part.failed - (before if self.chunk.redo else 0)
+            job.chunks_done += 1
+            job.seconds += seconds
+            job.progress_at = timezone.now()
+            job.stalled_at = None
+            job.errors = [*job.errors, *map(list, errors)][:ERRORS_KEPT]
+            job.save(
+                update_fields=[
+                    *("done", "failed", "chunks_done", "seconds", "progress_at", "stalled_at"),
+                    "errors",
+                ]
+            )
+            self._judge(job)
+            ends.job_settle(job)
+
+    def _judge(self, job: BatchJob) -> None:
+        """End the job where more rows failed than may."""
+        limit = job.options.get("fail_over", 1.0)
+        if job.total and job.failed > limit * job.total:
+            ends.job_fail(
+                job.pk,
+                N_("%(failed)s of %(total)s rows failed; at most %(share)s %% may."),
+                {"failed": job.failed, "total": job.total, "share": round(100 * limit, 2)},
+            )
+            job.refresh_from_db(fields=["state"])
+
+
+def _give_up(slices: Iterator[Rows], writer: PartWriter) -> None:
+    """Every row of a chunk that kills its workers fails, so that the job can go on."""
+    killer = Fault(KILLER, {"count": MAX_ATTEMPTS})
+    for rows in slices:
+        writer.write(rows, None, dict.fromkeys(range(len(rows.keys)), killer))
+
+
+def _only(slices: Iterator[Rows], at: list[int]) -> Iterator[Rows]:
+    """The rows at these places of a chunk, in slices as they were."""
+    first, wanted = 0, set(at)
+    for rows in slices:
+        count = len(rows.keys)
+        here = [index for index in range(count) if first + index in wanted]
+        first += count
+        if here:
+            yield rows.only(here)

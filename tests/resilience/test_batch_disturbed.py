@@ -1,0 +1,122 @@
+"""A batch job whose workers, broker, database and storage fail: the output is the same, byte for
+byte, as without."""
+
+import io
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.contract.batching import JOBS, output, rows, started, succeeded, zipped
+from tests.contract.calls import published
+from tests.contract.making import SMALL, photograph, state_dict_file
+from tests.hub import Hub, hub_environ
+from tests.services import Services, running_services
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+PICTURES, ROWS_OF_A_CHUNK = 640, 4
+KILLS, AWAY = 20, 10.0  # seconds that a service is away
+BETWEEN = (2.0, 4.0)  # seconds from one kill to the next: a worker is back after about two
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Servers of this module's own: no other test wants to see them die."""
+    with running_services(tmp_path_factory.mktemp("disturbed")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_hub(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    stack = Stack("services", tmp_path_factory.mktemp("disturbed-hub"), services)
+    hub = Hub(hub_environ(stack, "disturbed"))
+    try:
+        hub.start()
+        yield hub
+    finally:
+        hub.stop()
+
+
+def test_twenty_kills_and_every_service_away_change_no_byte(
+    own_hub: Hub, services: Services, tmp_path: Path
+) -> None:
+    client = own_hub.client()
+    published(own_hub, "resnet", "1.0.0", state_dict_file(tmp_path / "resnet.pth"), **SMALL)
+    members = pictures()
+    said = {"batch_size": "2", "chunk_rows": str(ROWS_OF_A_CHUNK), "output_format": "jsonl"}
+    quiet = started(client, "resnet", "pictures.zip", zipped(members), **said)["id"]
+    succeeded(own_hub, quiet, 240)
+    chaotic = started(client, "resnet", "pictures.zip", zipped(members), **said)["id"]
+    disturb(own_hub, services, chaotic)
+    over = succeeded(own_hub, chaotic, 240)
+    assert over["total"] == PICTURES
+    assert over["done"] + over["failed"] == PICTURES
+    assert [row["key"] for row in rows(client, chaotic)] == list(members)
+    assert output(client, chaotic) == output(client, quiet)
+
+
+def pictures() -> dict[str, bytes]:
+    """Small views of photographs, and here and there something that is none."""
+    photo = Image.open(photograph("coffee.png")).convert("RGB")
+    members = {}
+    for number in range(PICTURES):
+        file = io.BytesIO()
+        left, top = number % 200, number // 4
+        photo.crop((left, top, left + 300, top + 200)).save(file, "JPEG")
+        members[f"{number:04d}.jpg"] = file.getvalue() if number % 50 else b"none"
+    return members
+
+
+def disturb(hub: Hub, services: Services, job: int) -> None:
+    """Kill the worker twenty times, in between each of the services once."""
+    chance = random.Random(0)
+    away = {5: "redis", 10: "mysql", 15: "s3"}
+    for number in range(KILLS):
+        pause(chance.uniform(*BETWEEN))
+        kill(hub, whole=number % 4 == 3)
+        if number in away:
+            leave(services, away[number])
+        assert state(hub, job) == "running", f"over after {number} kills"
+
+
+def kill(hub: Hub, *, whole: bool) -> None:
+    """kill -9 of the worker's children, which its parent replaces, or of all of it."""
+    assert hub.batch_worker
+    if whole:
+        hub.restart_batch_worker()
+        return
+    for child in psutil.Process(hub.batch_worker.process.pid).children(recursive=True):
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def state(hub: Hub, job: int) -> str:
+    """What the hub says, as soon as it finds its database again."""
+    client, found = hub.client(), []
+
+    def answered() -> bool:
+        answer = client.get(f"{JOBS}{job}/")
+        found.append(answer.json())
+        return answer.status_code == 200
+
+    hub.wait_until(answered, "the hub to answer")
+    return str(found[-1]["state"])
+
+
+def leave(services: Services, name: str) -> None:
+    services.kill(name)
+    pause(AWAY)
+    services.servers[name].start()
+
+
+def pause(seconds: float) -> None:
+    """Let real time pass: what is tested is what happens meanwhile."""
+    time.sleep(seconds)
