@@ -62,6 +62,7 @@ class CsvRows:
         self._parser = Parser(described.delimiter)
         self._taker = Taker(described, wanted, cells=True)
         self._naming = naming
+        self._whole = any(t.spec and t.spec.dtype.kind in "iu" for t in self._taker.targets)
         quick = wanted.kind == TENSORS and all(map(_is_flat, self._taker.targets))
         self._table = self._table_reader(described) if quick else None
 
@@ -156,10 +157,10 @@ class CsvRows:
         return Rows(self._naming.next(len(block), values), arrays=arrays)
 
     def _is_simple(self, data: bytes) -> bool:
-        """Whether both ways read the same: Arrow takes hexadecimal numbers, and lone returns."""
-        if b'"' in data or data.count(b"\r") != data.count(b"\r\n"):
+        """Whether both ways read the same: Arrow takes lone returns, and hexadecimal numbers."""
+        if b'"' in data or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
             return False
-        if b"0x" in data or b"0X" in data:
+        if self._whole and (b"0x" in data or b"0X" in data):
             return False
         return data.isascii() or (self._encoding == "utf-8" and _is_utf8(data))
 

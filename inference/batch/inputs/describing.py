@@ -50,10 +50,9 @@ def needed(described: Described) -> set[str]:
     return names
 
 
-def check_file(files: Files, key: str, described: Described) -> None:
+def check_file(files: Files, key: str, described: Described, *, first: bool) -> None:
     """That a file of a table or an archive is as the first is; Unreadable."""
-    form, first = form_of(files, key, described), key == described.files[0]
-    text = {CSV, JSONL}
+    form, text = form_of(files, key, described), {CSV, JSONL}
     if form != described.form and not (first and {form, described.form} == text):
         raise _mixed(described.name(key), form, described.form)
     if described.form in (CSV, PARQUET) and not first:

@@ -39,9 +39,13 @@ class Entry:
 
 def is_wanted(name: str) -> bool:
     """Neither a folder nor what systems hide in archives."""
+    if not name or name.endswith("/"):
+        return False
+    if not name.startswith((".", "__MACOSX")) and "/." not in name and "/__MACOSX" not in name:
+        return True
     parts = name.split("/")
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return not name.endswith("/") and "__MACOSX" not in parts and not hidden and bool(name)
+    return "__MACOSX" not in parts and not hidden
 
 
 def too_large(size: int) -> Fault | None:

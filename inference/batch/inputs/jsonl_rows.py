@@ -11,9 +11,10 @@ from inference.batch.inputs.grouping import Outcome, rows_from
 from inference.batch.inputs.keys import Naming
 from inference.batch.inputs.lines import Block
 from inference.batch.inputs.taking import Taker
-from inference.batch.inputs.tensors import MISSING, Bad
+from inference.batch.inputs.tensors import MISSING, Bad, all_together
 from inference.batch.inputs.text_tables import encoding_of
-from inference.batch.rows import Fault, Rows, Wanted
+from inference.batch.rows import TENSORS, Fault, Keys, Rows, Wanted
+from inference.runtimes.base import Arrays
 
 NO_JSON = N_("The line is no JSON: %(error)s.")
 NO_OBJECT = N_("The line is no JSON object.")
@@ -34,9 +35,29 @@ class JsonRows:
     def rows(self, block: Block) -> Iterator[Rows]:
         """The rows of a block, in one piece or in several."""
         records = [self._record(block, index) for index in range(len(block))]
+        arrays = self._at_once(records) if self._kind == TENSORS else None
+        if arrays is not None:
+            yield Rows(self._keys(records), arrays=arrays)
+            return
         outcomes = [self._outcome(value, int(block.lines[i])) for i, value in enumerate(records)]
+        yield from rows_from(self._keys(records), outcomes, self._kind)
+
+    def _keys(self, records: list[Any]) -> Keys:
         values = [_key(value, self._key) for value in records] if self._key else None
-        yield from rows_from(self._naming.next(len(records), values), outcomes, self._kind)
+        return self._naming.next(len(records), values)
+
+    def _at_once(self, records: list[Any]) -> Arrays | None:
+        """The tensors of records without any fault, where each input is one column; or None."""
+        arrays: Arrays = {}
+        for target in self._taker.targets:
+            if len(target.columns) > 1 or not all(type(value) is dict for value in records):
+                return None
+            column = target.columns[0]
+            found = all_together(target, [value.get(column) for value in records])
+            if found is None:
+                return None
+            arrays[target.name] = found
+        return arrays
 
     def _record(self, block: Block, index: int) -> Any:
         """The value of a line, or a Fault."""

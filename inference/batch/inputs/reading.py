@@ -74,7 +74,7 @@ def _all_places(files: Files, described: Described, rows: int, spill: str) -> It
     for key in described.files:
         if not files.size(key):
             continue
-        check_file(files, key, described)
+        check_file(files, key, described, first=not before)
         for place in _file_places(files, described, key, rows, before, names):
             before = place.first + place.rows
             yield place

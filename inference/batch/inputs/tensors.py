@@ -175,6 +175,21 @@ def _shaped(target: Target, array: Array, column: str) -> Array:
     raise Bad(SHAPE, column=column, found=list(array.shape), expected=list(shape))
 
 
+def all_together(target: Target, values: list[Any]) -> Array | None:
+    """The same of values that are numbers, or lists of one length of them."""
+    spec, shape = target.spec, [len(values)]
+    assert spec is not None
+    if isinstance(values[0], list):
+        shape.append(len(values[0]))
+        if not all(type(value) is list and len(value) == shape[1] for value in values):
+            return None
+        values = list(chain.from_iterable(values))
+    if spec.dtype.kind == "O" or not TYPES[spec.dtype.kind].issuperset(map(type, values)):
+        return None
+    array = _numbers(spec, values)
+    return None if array is None else together(target, array.reshape(shape))
+
+
 def together(target: Target, array: Array) -> Array | None:
     """Rows that were read as one array, first axis the rows, as the tensor's type and shape; None
     where any of them is not as it should be, so that each has to be looked at."""

@@ -95,7 +95,7 @@ def _listed(file: IO[bytes], start: int, length: int, before: int) -> Iterator[E
         sizes = _large([fields[9], fields[8], fields[16]], extra)
         flags, method, check = fields[3], fields[4], fields[7]
         entry = Entry(_name(name, flags), before + sizes[2], sizes[1], sizes[0], method, check)
-        yield replace(entry, fault=_fault(entry, flags))
+        yield _judged(entry, flags)
         start += _CENTRAL.size + name_size + extra_size + comment_size
 
 
@@ -121,6 +121,11 @@ def _name(data: bytes, flags: int) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("utf-8", "replace") if flags & 0x800 else data.decode("cp437")
+
+
+def _judged(entry: Entry, flags: int) -> Entry:
+    fault = _fault(entry, flags)
+    return entry if fault is None else replace(entry, fault=fault)
 
 
 def _fault(entry: Entry, flags: int) -> Fault | None:
@@ -176,7 +181,7 @@ def _recovered(file: IO[bytes], size: int) -> Iterator[Entry]:
         if begin + packed > size:
             yield replace(entry, fault=Fault(DAMAGED))
             return
-        yield replace(entry, fault=_fault(entry, flags))
+        yield _judged(entry, flags)
         start = _next(window, begin + packed) if flags & _STREAMED else begin + packed
 
 
