@@ -19,10 +19,9 @@ from inference.batch.inputs.tensors import Target, together
 from inference.batch.rows import PICTURES, TENSORS, Fault, Files, Place, Rows, Wanted
 from inference.runtimes.base import Array, Arrays
 
-BLOCK = 4 << 20  # bytes of values that are read together
+BLOCK = 2 << 20  # bytes of values that are read together
 _MOST_ROWS = 8192
 _BUFFERS = 32 << 20  # bytes for all columns that are read at once
-DAMAGED = N_("The file is damaged: %(error)s.")
 
 
 @contextmanager
