@@ -105,7 +105,7 @@ def _record(delivery: Delivery, outcome: Outcome, lease: Lease) -> None:
         _postpone(lease, pause, outcome.error)
     else:
         _finish(delivery, outcome, lease)
-    delivery.save()
+    delivery.save(force_update=True)  # gone, where its webhook was deleted meanwhile
     if delivery.webhook and not outcome.final:
         _judge(delivery.webhook, outcome)
 

@@ -23,6 +23,7 @@ from ops.notifications import delivering
 from ops.notifications.catalogue import EVENTS, Kind
 from ops.notifications.delivering import HELD, PAUSES, deliver, pause_after
 from ops.notifications.outbox import KIND
+from ops.notifications.outcome import Outcome
 from ops.notifications.posting import post
 from ops.notifications.sweeping import deliveries_sweep
 from ops.notifications.webhooks import (
@@ -312,6 +313,23 @@ def test_one_that_is_deleted_is_not_called(receiver: Receiver, alpha: Team) -> N
     webhook_delete(webhook, principal=SYSTEM)
     assert work() == 1
     assert (receiver.count, Delivery.objects.count()) == (0, 0)
+
+
+def test_one_that_is_deleted_while_it_is_called_stays_deleted(
+    receiver: Receiver, alpha: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook, _ = make(alpha, receiver.url)
+    happen("version.ready", alpha)
+
+    def post_and_delete(*args: Any, **kwargs: Any) -> Outcome:
+        outcome = post(*args, **kwargs)
+        webhook_delete(webhook, principal=SYSTEM)
+        return outcome
+
+    monkeypatch.setattr(delivering, "post", post_and_delete)
+    assert work() == 1
+    assert receiver.count == 1
+    assert not Delivery.objects.exists()
 
 
 def test_a_ping_needs_no_subscription(receiver: Receiver, alpha: Team) -> None:
