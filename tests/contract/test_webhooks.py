@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.batching import json_lines, started, wait_over
 from tests.contract.calls import API, published, set_alias, unique
 from tests.contract.making import tiny_onnx
 from tests.contract.test_killed_workers import END_LEASES
@@ -28,7 +29,7 @@ def make(hub: Hub, receiver: Receiver, *models: str) -> Any:
         "name": unique("chat"),
         "team": "alpha",
         "url": receiver.url,
-        "events": ["version.ready", "alias.moved"],
+        "events": ["version.ready", "alias.moved", "batch.succeeded", "batch.failed"],
         "models": models,
     }
     answer = hub.client("owner").post(HOOKS, json=sent)
@@ -53,6 +54,24 @@ def test_a_version_that_is_ready_and_promoted_is_announced(
         lambda: client.get(path).json()["last_state"] == "succeeded", "the log to say so"
     )
     assert client.get(f"{path}deliveries/").json()["count"] == 2
+
+
+@pytest.mark.slow
+def test_a_batch_job_that_ended_is_announced(hub: Hub, receiver: Receiver, tmp_path: Path) -> None:
+    name, client = unique("announced-batch"), hub.client("owner")
+    published(hub, name, "1.0.0", tiny_onnx(tmp_path / "tiny.onnx"), task="tensor", team="alpha")
+    make(hub, receiver, name)
+    good = started(client, name, "rows.jsonl", json_lines([[0.0, 1.0, 2.0, 3.0]] * 5))
+    wait_over(hub, good["id"])
+    bad = started(client, name, "rows.csv", b"name,age\nAda,36\n")
+    wait_over(hub, bad["id"])
+    first, second = (json.loads(receiver.next().body) for _ in range(2))
+    assert (first["event"], first["subject"]) == ("batch.succeeded", str(good["id"]))
+    told = {key: first["data"][key] for key in ("model", "version", "total", "done", "creator")}
+    whole = {"model": name, "version": "1.0.0", "total": 5, "done": 5, "creator": "owner"}
+    assert told == whole
+    assert (second["event"], second["subject"]) == ("batch.failed", str(bad["id"]))
+    assert "name" in second["data"]["reason"]
 
 
 @pytest.mark.slow
