@@ -162,6 +162,17 @@ def samples_archives() -> Iterator[bytes]:
         yield archive.getvalue()
 
 
+def pictures_zip(count: int) -> Path:
+    """So many JPEGs in a .zip, as somebody would send them to a batch job."""
+    return _kept(f"pictures-{count}.zip", lambda path: _zip(path, _jpegs(seed=3, count=count)))
+
+
+def _zip(path: Path, jpegs: list[bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for number, jpeg in enumerate(jpegs):
+            file.writestr(f"pictures/{number:05}.jpg", jpeg)
+
+
 @cache
 def asked() -> list[bytes]:
     """JPEGs on which the servers' answers are compared: `ASKED` of them."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from inference.batch.sampling import Sampled
 from inference.models import BatchJob
 from inference.models.batch import JobState
 from inference.spec import VariantSpec
@@ -21,9 +20,13 @@ class Pace:
     chunk_rows: int
 
 
-def pace_of(job: BatchJob, variant: VariantSpec | None, sample: Sampled) -> Pace:
-    """Of the last job of the same version in the same form and from the same kind of input, which
-    knows it best; else as the sample says.
+def pace_found(batch: int, seconds_a_row: float) -> Pace:
+    """As trying a model showed; 0 seconds where it could not be tried."""
+    return Pace(batch, _rows(batch, seconds_a_row))
+
+
+def pace_known(job: BatchJob, variant: VariantSpec | None) -> Pace | None:
+    """As the last job of the same version in the same form had it, None where there is none.
 
     As long as its chunks took a fair time nothing changes, so that the same job again computes the
     same batches in the same chunks.
@@ -35,7 +38,7 @@ def pace_of(job: BatchJob, variant: VariantSpec | None, sample: Sampled) -> Pace
         if FITS[0] <= a_row * rows <= FITS[1]:
             return Pace(batch, rows)
         return Pace(batch, _rows(batch, a_row))
-    return Pace(sample.batch, _rows(sample.batch, sample.seconds_a_row))
+    return None
 
 
 def _rows(batch: int, seconds_a_row: float) -> int:

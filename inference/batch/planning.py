@@ -15,11 +15,11 @@ from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys
 from inference.batch.inputs import Described
 from inference.batch.loaded import runner_of
-from inference.batch.pace import Pace, pace_of
+from inference.batch.pace import Pace, pace_found, pace_known
 from inference.batch.plan import Plan, shape_of, wanted_of
 from inference.batch.rows import Place, Wanted
 from inference.batch.running import Runner
-from inference.batch.sampling import Sampled, sampled
+from inference.batch.sampling import Sampled, sampled, speed
 from inference.batch.store import StoreFiles
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import UNFINISHED, JobState
@@ -194,7 +194,9 @@ class _Planning:
 
     def _pace(self, sample: Sampled) -> Pace:
         options = self.job.options
-        found = pace_of(self.job, self.variant, sample)
+        found = pace_known(self.job, self.variant) or pace_found(
+            *speed(sample, self.wanted, self.runner)
+        )
         rows = options.get("chunk_rows", found.chunk_rows)
         batch = min(options.get("batch_size", found.batch), rows)
         return Pace(batch, rows // batch * batch)

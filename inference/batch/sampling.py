@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,28 +13,28 @@ import numpy as np
 from aihub.problems import N_
 from inference.batch import inputs
 from inference.batch.inputs import Described
-from inference.batch.probing import best_batch
-from inference.batch.rows import Fault, Files, Rows, Wanted
+from inference.batch.probing import SIZES, best_batch
+from inference.batch.rows import PICTURES, TEXTS, Fault, Files, Rows, Wanted
 from inference.batch.running import Computed, Runner, compute, decode
 from inference.runtimes.base import Arrays, Unfit
 
 NO_ROWS = N_("The input has no rows.")
 SAMPLE = 64  # rows
 SHOWN = 20  # faults of a report
-MOST_TOGETHER = {"pictures": 32, "texts": 64}  # rows of a batch; of tensors there may be more
+MOST_TOGETHER = {PICTURES: 32, TEXTS: 64}  # rows of a batch; of tensors there may be more
 WITHOUT_SAMPLE = 16  # rows of a batch where none could be tried
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What trying the first rows showed: a report, and how fast the model goes."""
+    """What trying the first rows showed; `ready` and `decoding` (seconds a row) tell of speed."""
 
     rows: int
     failed: int
     faults: tuple[tuple[str, Fault], ...]  # by key, the first of them
     numbered: bool
-    batch: int
-    seconds_a_row: float
+    ready: tuple[Computed, ...]
+    decoding: float
 
     def report(self, columns: dict[str, Any]) -> dict[str, Any]:
         """JSON for people: what was found, and what would fail."""
@@ -61,27 +62,25 @@ def sampled(
         decoded = [decode(rows, runner, pool) for rows in slices]
         decoding = (time.perf_counter() - started) / max(1, place.rows)
     computed = [compute(ready, runner) for ready in decoded]
-    batch, computing = _pace(decoded, runner, MOST_TOGETHER.get(wanted.kind, 1 << 20))
     return Sampled(
         rows=sum(len(rows.keys) for rows in slices),
         failed=sum(len(done.faults) for done in computed),
         faults=tuple(islice(_faults(computed), SHOWN)),
         numbered=all(isinstance(rows.keys, np.ndarray) for rows in slices),
-        batch=batch,
-        seconds_a_row=max(decoding, computing),
+        ready=tuple(decoded),
+        decoding=decoding,
     )
 
 
-def _pace(decoded: list[Computed], runner: Runner, most: int) -> tuple[int, float]:
-    if not runner.by_rows:
-        most = 1
-    arrays: Arrays | None = next((ready.arrays for ready in decoded if ready.arrays), None)
-    if arrays is None:
-        return min(WITHOUT_SAMPLE, most), 0.0
-    try:
-        return best_batch(runner.outputs, arrays, most)
-    except Unfit:
-        return min(WITHOUT_SAMPLE, most), 0.0
+def speed(sample: Sampled, wanted: Wanted, runner: Runner) -> tuple[int, float]:
+    """The best number of rows of a batch, and the seconds that a row takes; 0 where unknown."""
+    most = MOST_TOGETHER.get(wanted.kind, SIZES[-1]) if runner.by_rows else 1
+    arrays: Arrays | None = next((ready.arrays for ready in sample.ready if ready.arrays), None)
+    if arrays is not None:
+        with suppress(Unfit):
+            batch, computing = best_batch(runner.outputs, arrays, most)
+            return batch, max(sample.decoding, computing)
+    return min(WITHOUT_SAMPLE, most), 0.0
 
 
 def _faults(computed: list[Computed]) -> Iterator[tuple[str, Fault]]:
