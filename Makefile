@@ -15,8 +15,8 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 			v2.py grpc.py texts.py variants.py programs.py),\
 		$(wildcard tests/registry/test_*.py tests/ops/test_*.py tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py \
-	$(addprefix tests/inference/,test_elsewhere.py test_optimisation.py test_processing.py \
-		test_replicas.py test_specs_and_routes.py) \
+	$(addprefix tests/inference/,batch/test_jobs.py test_elsewhere.py test_optimisation.py \
+		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 
 HUBS := $(addprefix tests/,cli/ contract/ e2e/ resilience/)
