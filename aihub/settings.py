@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "BreakerForced": "inference.api.serializers.FORCED",
         "DeliveryState": "ops.models.Delivery.States",
         "DeliveryError": "ops.models.Delivery.Errors",
+        "BatchJobState": "inference.models.batch.JobState",
     },
 }
 
