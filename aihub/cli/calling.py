@@ -1,6 +1,6 @@
 """Predictions: what is sent for one input or many, and what comes back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,6 @@ def predict_pictures(
 def predict_inputs(hub: Hub, which: Which, inputs: Any, top: int | None = None) -> dict[str, Any]:
     """Texts, or tensors as arrays, or an object of them by name."""
     return _predict(hub, which, top, json={"inputs": inputs})
-
-
-def one_row(value: Any) -> Any:
-    """One input as a batch of one: an object holds a row of each of several inputs."""
-    if isinstance(value, Mapping):
-        return {name: [row] for name, row in value.items()}
-    return [value]
 
 
 def is_ranking(prediction: Any) -> bool:

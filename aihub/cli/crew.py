@@ -4,7 +4,6 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from typing import TypeVar
 
 STAFFED = 0.2  # seconds after which it is looked whether there shall be more threads
@@ -67,41 +66,3 @@ def work_on(
     except BaseException:
         stop.set()
         raise
-
-
-def in_order(
-    items: Iterable[Item],
-    work: Callable[[Item], Result],
-    *,
-    threads: int,
-    stop: threading.Event,
-) -> Iterator[Result]:
-    """As `work_on`, with results in the order of the items, of which few are taken ahead."""
-    todo: queue.SimpleQueue[tuple[Item, Future[Result]] | None] = queue.SimpleQueue()
-
-    def run() -> None:
-        while (given := todo.get()) is not None and not stop.is_set():
-            item, future = given
-            try:
-                future.set_result(work(item))
-            except BaseException as error:
-                future.set_exception(error)
-
-    for _ in range(threads):
-        threading.Thread(target=run, daemon=True).start()
-    ahead: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            future: Future[Result] = Future()
-            ahead.append(future)
-            todo.put((item, future))
-            if len(ahead) >= 4 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        for _ in range(threads):
-            todo.put(None)

@@ -18,16 +18,17 @@ from aihub.cli.login import Login
 
 API = "/api/v1"
 TRANSFERS = 90.0  # seconds that a transfer waits for a hub that is away
+BUSY = 30.0  # seconds that a hub may answer that it cannot serve just now
+IDEMPOTENCY = "Idempotency-Key"
 _SURE = frozenset({"GET", "PUT", "DELETE"})  # methods that may be said twice
 
 
 class Hub:
-    """One hub for one caller. `patience` is how long (seconds) it may be away, `busy` how long
-    it may answer that it cannot serve just now."""
+    """One hub for one caller. `patience` is how long (seconds) it may be away."""
 
-    def __init__(self, login: Login, *, patience: float = 3.0, busy: float = 30.0) -> None:
+    def __init__(self, login: Login, *, patience: float = 3.0) -> None:
         self.login = login
-        self.patience, self.busy = patience, max(patience, busy)
+        self.patience = patience
         self.stop = threading.Event()
         self._lock = threading.Lock()
         self._http = httpx.Client(
@@ -105,21 +106,23 @@ class Hub:
             return True
 
     def _attempts(self, method: str, path: str, content: dict[str, Any]) -> httpx.Response:
-        away, busy = Backoff(self.patience, self.stop), Backoff(self.busy, self.stop)
-        renewed = False
+        away = Backoff(self.patience, self.stop)
+        busy = Backoff(max(self.patience, BUSY), self.stop)
+        headers = content.pop("headers", {})
+        sure, renewed = method in _SURE or IDEMPOTENCY in headers, False
         while True:
             authorization = self.authorization()
             try:
                 response = self._http.request(
-                    method, path, headers={"Authorization": authorization}, **content
+                    method, path, headers=headers | {"Authorization": authorization}, **content
                 )
             except httpx.TransportError as error:
-                if not _may_repeat(method, error) or not away.wait():
+                if not _may_repeat(sure, error) or not away.wait():
                     raise unreachable(self.login.url, error) from None
                 continue
             if response.status_code == 401 and not renewed and self.used_up(authorization):
                 renewed = True
-            elif not _is_busy(method, response) or not busy.wait(retry_after(response)):
+            elif not _is_busy(sure, response) or not busy.wait(retry_after(response)):
                 return response
 
     def _renewed(self, login: Login) -> Login:
@@ -235,11 +238,11 @@ def _json(response: httpx.Response) -> Any:
         raise Failure(f"{response.url.host} does not answer as a hub does.") from None
 
 
-def _is_busy(method: str, response: httpx.Response) -> bool:
-    """Whether the same call may go through later."""
-    return response.status_code == 503 or (response.status_code == 502 and method in _SURE)
+def _is_busy(sure: bool, response: httpx.Response) -> bool:
+    """Whether the same call may go through later; `sure`: it may be said twice."""
+    return response.status_code == 503 or (response.status_code == 502 and sure)
 
 
-def _may_repeat(method: str, error: httpx.TransportError) -> bool:
+def _may_repeat(sure: bool, error: httpx.TransportError) -> bool:
     """Whether the call cannot have had an effect, or may have it twice."""
-    return method in _SURE or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return sure or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,15 @@ def sources(given: Sequence[Path]) -> list[Source]:
     found: list[Source] = []
     for path in given:
         found += _within(path) if path.is_dir() else [Source(_file(path), path.name)]
-    names = [source.path for source in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    check_apart([source.path for source in found])
+    return found
+
+
+def check_apart(paths: Sequence[str]) -> None:
+    """`Failure` where two files have one path."""
+    twice = next((path for path, count in Counter(paths).items() if count > 1), None)
     if twice:
         raise Failure(f"Two files have the path “{twice}”.", Exit.USAGE)
-    return found
 
 
 def sha256_of(file: Path, read: Callable[[int], None] = lambda count: None) -> str:

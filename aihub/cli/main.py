@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aihub import __version__
-from aihub.cli.commands import batch, moving, predict, pull, push, reading, signing_in
+from aihub.cli.commands import batch, batch_jobs, moving, predict, pull, push, reading, signing_in
 
 app = typer.Typer(
     name="aihub",
@@ -33,6 +33,7 @@ for command in (
     batch.batch,
 ):
     app.command()(command)
+app.add_typer(batch_jobs.group, name="jobs")
 
 
 def _say_version(wanted: bool) -> None:

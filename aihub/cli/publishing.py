@@ -84,11 +84,14 @@ def _paths(found: Mapping[str, Any]) -> set[str]:
 
 @contextmanager
 def _shown(output: Output) -> Iterator[Any]:
-    """Tells of each step as it is done; what runs now stands on the terminal's last line."""
+    """Tells of each step as it is done, and why none is; what runs now stands on the last line."""
     told: set[str] = set()
     status = output.err.status("") if output.err.is_terminal and not output.quiet else None
 
     def show(found: Mapping[str, Any]) -> None:
+        if (why := found.get("stalled")) and why not in told:
+            told.add(why)
+            output.note(why)
         for step in found["steps"]:
             if step["state"] in ("done", "failed") and step["name"] not in told:
                 told.add(step["name"])

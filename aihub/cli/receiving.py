@@ -1,10 +1,10 @@
-"""One file of a version from the hub, or from the store that it leads to, piece by piece."""
+"""One file from the hub, or from the store that it leads to, piece by piece."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from aihub.cli import local
 from aihub.cli.backoff import Backoff
@@ -15,7 +15,6 @@ from aihub.cli.output import Output, size
 from aihub.cli.partial import Partial, Piece
 from aihub.cli.progress import Meter, metered
 from aihub.cli.store_errors import said_by_store
-from aihub.cli.which import version_path
 from aihub.cli.wire import Answer, Broken, Stopped, Wire
 
 REFUSALS = 3  # fresh URLs for one piece before a store's refusal is believed
@@ -24,10 +23,9 @@ _ELSEWHERE = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class Remote:
-    """A file of a version, as the hub describes it."""
+    """A file as the hub describes it: `url` is where in the API, `path` its name."""
 
-    model: str
-    version: str
+    url: str
     path: str
     size: int
     sha256: str
@@ -55,7 +53,7 @@ class Receiver:
             if found != remote.sha256:
                 partial.discard()
                 raise Failure(
-                    f"{remote.path}: the content that came is not what was published: its "
+                    f"{remote.path}: the content that came is not what the hub has: its "
                     f"SHA-256 is {found}, and should be {remote.sha256}. Nothing was kept."
                 )
             partial.accept()
@@ -96,8 +94,7 @@ class _Route:
     """Where a file's bytes come from: the hub, or where the hub leads to, until that expires."""
 
     def __init__(self, hub: Hub, remote: Remote) -> None:
-        path = f"{API}{version_path(remote.model, remote.version)}download/"
-        self.home = f"{hub.login.url}{path}?path={quote(remote.path, safe='')}"
+        self.home = f"{hub.login.url}{API}{remote.url}"
         self.remote = remote
         self.elsewhere: str | None = None
 

@@ -1,7 +1,8 @@
 """One file to the hub: begun, or gone on with, part by part, until the hub has all of it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,22 @@ class Sent:
     bytes_sent: int
 
 
+class NotAllowed(Failure):
+    """The caller may not upload at all."""
+
+
+@contextmanager
+def kept_if_interrupted() -> Iterator[None]:
+    """What Ctrl-C means while files are sent."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Failure(
+            "interrupted; what arrived is kept, and the same command goes on from there.",
+            Exit.INTERRUPTED,
+        ) from None
+
+
 class Sender:
     """Sends files to one hub, with up to `parallel` parts under way at once."""
 
@@ -50,7 +67,8 @@ class Sender:
         known = memory.recall(identity)
         if known:
             return known
-        fresh = Unfinished(identity, self._sum(source, identity))
+        found = self._sum(source, identity)
+        fresh = Unfinished(identity, found, memory.upload_of(found))
         _check_same(source, identity)
         memory.keep(fresh)
         return fresh
@@ -84,7 +102,12 @@ class Sender:
             "size": unfinished.identity.size,
             "sha256": unfinished.sha256,
         }
-        upload = self.hub.post("/uploads/", body)
+        try:
+            upload = self.hub.post("/uploads/", body)
+        except Failure as failure:
+            if failure.status == 403:
+                raise NotAllowed(failure.message, failure.code, status=403) from None
+            raise
         memory.keep(Unfinished(unfinished.identity, unfinished.sha256, upload["id"]))
         return upload
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aihub.cli import places
+from aihub.cli.failures import Failure
 from aihub.cli.local import Identity
 
 
@@ -29,12 +30,13 @@ class Memory:
 
     def recall(self, identity: Identity) -> Unfinished | None:
         """What is known of the file, if it is still what it was."""
-        found = places.read_json(self.path)
-        try:
-            known = Unfinished(Identity(**found["identity"]), found["sha256"], found["upload"])
-        except (KeyError, TypeError):
-            return None
-        return known if known.identity == identity else None
+        known = self._known()
+        return known if known and known.identity == identity else None
+
+    def upload_of(self, sha256: str) -> str:
+        """The upload that this very content was on its way to; the empty text without one."""
+        known = self._known()
+        return known.upload if known and known.sha256 == sha256 else ""
 
     def keep(self, unfinished: Unfinished) -> None:
         places.write_json(
@@ -44,8 +46,17 @@ class Memory:
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
 
+    def _known(self) -> Unfinished | None:
+        found = places.read_json(self.path)
+        try:
+            return Unfinished(Identity(**found["identity"]), found["sha256"], found["upload"])
+        except (KeyError, TypeError):
+            return None
+
     @contextmanager
-    def alone(self) -> Iterator[bool]:
-        """While the block lasts, this process may use the notes; False: another one does."""
+    def alone(self) -> Iterator[None]:
+        """While the block lasts, this process alone has the notes; `Failure`: another one does."""
         with places.locked(self.path, wait=False) as free:
-            yield free
+            if not free:
+                raise Failure(f"Another aihub is sending {self._file.name} to this hub now.")
+            yield

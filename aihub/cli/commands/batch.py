@@ -1,180 +1,155 @@
-"""`aihub batch`: many inputs through a model, from this machine, in their order."""
+"""`aihub batch`: many inputs through a model, by a batch job of the hub's."""
 
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from aihub.cli import calling, hub as hubs, which
-from aihub.cli.calling import Picture
-from aihub.cli.crew import in_order
+from aihub.cli import batch_input, hub as hubs, job_outputs, jobs, watching, which
 from aihub.cli.failures import Exit, Failure
-from aihub.cli.hub import Hub
+from aihub.cli.job_outputs import Format, To
 from aihub.cli.output import Output
-from aihub.cli.rows import Row, Unreadable, rows
 from aihub.cli.running import Json, OneVersion, Parallel, Quiet, command
-from aihub.cli.which import Which
-from aihub.cli.written import Written, json_line
 
-BUSY = 600.0  # seconds that a full queue is waited for
-# What is wrong with one input alone; anything else would be said of every other one too.
-_OF_THE_ROW = frozenset({400, 413, 415, 422, 500, 504})
+_PLAIN = ("top", "key", "encoding", "fail_over", "priority", "team", "batch_size", "chunk_rows")
+Text = Annotated[str | None, typer.Option()]
 
 
-@dataclass
-class Counts:
-    """Rows that were there, went well, and failed."""
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
 
-    before: int = 0
-    done: int = 0
-    failed: int = 0
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="One .csv, .jsonl, .parquet (also .gz, .zst), .zip or .tar (.gz, .zst); or pictures "
+        "and folders of pictures; or s3:PREFIX, objects of the hub's bucket.",
+    ),
+]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="Of the output; default: as its name ends.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="INPUT=COLUMN[,COLUMN...]",
+        help="The columns of a table that an input of the model is taken from; may be repeated.",
+    ),
+]
+FailOver = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Stop and fail where more of the rows (0 to 1) fail."),
+]
 
 
 @command
 def batch(
+    context: typer.Context,
     name: OneVersion,
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT...",
-            help="Pictures, folders or .zip of pictures, or .jsonl: a text, an array, or an "
-            "object by input, on each line.",
-        ),
-    ],
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", dir_okay=False, help=".jsonl or .csv; default: to standard output."
-        ),
-    ] = None,
+    inputs: Inputs = None,
+    to: To = None,
+    output_format: FormatOption = None,
+    prefix: Annotated[str | None, typer.Option(help="As INPUT s3:PREFIX.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Of the best classes.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew, though there is an output.")
+    columns: Columns = None,
+    key: Annotated[str | None, typer.Option(help="The column of the rows' keys.")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Of a CSV: “,”, “;”, “|” or “tab”; default: found.")
+    ] = None,
+    encoding: Text = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line of the CSV is a row.")
     ] = False,
-    fail_over: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Fail where more than this share of the rows fails."),
-    ] = 1.0,
+    fail_over: FailOver = None,
+    priority: Annotated[Priority | None, typer.Option(help="Among the jobs of the team.")] = None,
+    team: Annotated[str | None, typer.Option(help="For whom it runs.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows that run together; default: the fastest.")
+    ] = None,
+    chunk_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows that one worker takes at a time.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key makes no second job.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Write the job's number and do not wait.")
+    ] = False,
     parallel: Parallel = 4,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Send many inputs through a model.
+    """Send many inputs through a model, as a batch job.
 
-    Writes {key, predictions, error} for each, in their order: the key is the path, or the number
-    of the line. The calls are made from here, several at once. With --output, the same command
-    goes on where an interrupted one was.
+    Sends the input, waits, and fetches the output: {key, predictions, version, error} for each
+    row, in the order of the input; the key is the path in an archive or a folder, or the number
+    of the row. Interrupted while it sends, the same command goes on; later, “aihub jobs wait”.
     """
     output = Output(as_json=as_json, quiet=quiet)
-    if as_json and not to:
-        raise Failure("--json counts the rows: name a file for them with --output.", Exit.USAGE)
-    counts = Counts()
-    with hubs.connect(busy=BUSY) as hub:
-        wanted = _settled(hub, which.parse(name))
+    given, wanted = batch_input.given(inputs or [], prefix), which.parse(name)
+    body = {"model": wanted.model, **wanted.query, **_body(context.params)}
+    _check(body["output_format"], context.params)
+    with hubs.connect() as hub:
+        jobs.check(hub, wanted, body)
         hub.patience = hubs.TRANSFERS
-        found = rows(inputs)
-        written = Written(to, anew=overwrite) if to else None
-        if written:
-            _skip(found, written, counts)
-        _run(hub, wanted, found, top, parallel, _writer(written, counts), bool(to))
-    _say(output, counts, to, fail_over)
+        job = jobs.Maker(hub, output, body, idempotency_key).make(given, parallel)
+        if detach:
+            _say_made(output, job)
+            return
+        output.note(f"Job {job['id']}: {job['model']} {job['version']}.")
+        with watching.goes_on(job["id"], to):
+            found = watching.over(hub, output, job["id"])
+            watching.check(found)
+            job_outputs.fetch(hub, output, found, to, parallel)
+    watching.check_rows(found, to)
+    say_over(output, found, to)
 
 
-def _settled(hub: Hub, wanted: Which) -> Which:
-    """The same version for every row, also where an alias moves meanwhile. Who may call a model
-    but not read it gets what the hub chooses for each."""
-    try:
-        return Which(wanted.model, which.find(hub, wanted)["version"])
-    except Failure as failure:
-        if failure.status in (403, 404):
-            return wanted
-        raise
-
-
-def _skip(found: Iterator[Row], written: Written, counts: Counts) -> None:
-    """Pass over the inputs whose rows are there; `Failure` where those are of other inputs."""
-    try:
-        for key, failed in written.rows():
-            row = next(found, None)
-            if row is None or row.key != key:
-                raise ValueError(key)
-            counts.before += 1
-            counts.failed += failed
-            counts.done += not failed
-    except (ValueError, KeyError, TypeError):
-        raise Failure(
-            "The output holds rows of other inputs: name another file, or --overwrite it.",
-            Exit.USAGE,
-        ) from None
-    written.go_on()
-
-
-def _run(
-    hub: Hub,
-    wanted: Which,
-    found: Iterator[Row],
-    top: int | None,
-    parallel: int,
-    write: Callable[[str, Any, str | None], None],
-    kept: bool,
-) -> None:
-    def call(row: Row) -> tuple[str, Any, str | None]:
-        return (row.key, *_predicted(hub, wanted, row, top))
-
-    try:
-        for answer in in_order(found, call, threads=parallel, stop=hub.stop):
-            write(*answer)
-    except (Failure, KeyboardInterrupt) as error:
-        on = "; the rows so far are kept, and the same command goes on from there." if kept else "."
-        if isinstance(error, KeyboardInterrupt):
-            raise Failure(f"interrupted{on}", Exit.INTERRUPTED) from None
-        error.message = f"{error.message.rstrip('.')}{on}"
-        raise
-
-
-def _predicted(hub: Hub, wanted: Which, row: Row, top: int | None) -> tuple[Any, str | None]:
-    """The predictions of a row, or why there are none."""
-    try:
-        value = row.read()
-        if isinstance(value, Picture):
-            answer = calling.predict_pictures(hub, wanted, [value], top)
-        else:
-            answer = calling.predict_inputs(hub, wanted, value, top)
-    except Unreadable as unreadable:
-        return None, str(unreadable)
-    except Failure as failure:
-        if failure.status not in _OF_THE_ROW:
-            raise
-        return None, failure.line()
-    predictions = answer["predictions"]
-    return predictions[0] if len(predictions) == 1 else predictions, None
-
-
-def _writer(written: Written | None, counts: Counts) -> Callable[[str, Any, str | None], None]:
-    def write(key: str, predictions: Any, error: str | None) -> None:
-        if written:
-            written.add(key, predictions, error)
-        else:
-            sys.stdout.buffer.write(json_line(key, predictions, error))
-            sys.stdout.buffer.flush()
-        counts.failed += error is not None
-        counts.done += error is None
-
-    return write
-
-
-def _say(output: Output, counts: Counts, to: Path | None, fail_over: float) -> None:
-    total = counts.done + counts.failed
-    share = counts.failed / total if total else 0.0
-    if total == 0:
-        raise Failure("There are no inputs: no pictures, and no lines.", Exit.USAGE)
-    if counts.failed == total or share > fail_over:
-        where = f"; {to} says why" if to else ""
-        raise Failure(f"{counts.failed} of {total} rows failed{where}.", **asdict(counts))
+def say_over(output: Output, found: Mapping[str, Any], to: Any) -> None:
+    """The result of a job that went well."""
     if output.as_json:
-        output.data(asdict(counts) | {"output": str(to)})
+        output.data({**found, "file": str(to) if to else None})
     else:
-        output.note(f"{total} rows, {counts.failed} of them failed.")
+        output.note(f"{found['total']} rows, {found['failed']} of them failed.")
+
+
+def _say_made(output: Output, job: Mapping[str, Any]) -> None:
+    if output.as_json:
+        output.data(job)
+    else:
+        output.line(str(job["id"]))
+
+
+def _check(output_format: Format, given: Mapping[str, Any]) -> None:
+    """`Failure` where standard output cannot take the rows."""
+    if given["to"] or given["detach"]:
+        return
+    if given["as_json"]:
+        raise Failure("--json counts the rows: name a file for them with --output.", Exit.USAGE)
+    if output_format == Format.PARQUET:
+        raise Failure("Parquet goes into a file: name it with --output.", Exit.USAGE)
+
+
+def _body(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of the job, as the API takes it."""
+    body: dict[str, Any] = {name: given[name] for name in _PLAIN}
+    body["columns"] = _columns(given["columns"] or [])
+    body["delimiter"] = {"tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
+    body["header"] = False if given["no_header"] else None
+    said = {name: value for name, value in body.items() if value not in (None, {})}
+    return said | {"output_format": job_outputs.format_of(given["to"], given["output_format"])}
+
+
+def _columns(given: Sequence[str]) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
+    for text in given:
+        name, _, said = text.partition("=")
+        names = said.split(",")
+        if not name or not all(names):
+            raise Failure(f"--columns wants INPUT=COLUMN, not “{text}”.", Exit.USAGE)
+        found[name] = names if len(names) > 1 else names[0]
+    return found

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -50,8 +51,12 @@ def _remotes(found: Mapping[str, Any]) -> list[Remote]:
     for file in found["files"]:
         if not file["sha256"]:
             raise Failure(f"{found['model']} {found['version']} is still being processed.")
+    url = f"{which.version_path(found['model'], found['version'])}download/"
     return [
-        Remote(found["model"], found["version"], file["path"], file["size"], file["sha256"])
+        Remote(
+            f"{url}?path={quote(file['path'], safe='')}",
+            *(file["path"], file["size"], file["sha256"]),
+        )
         for file in found["files"]
     ]
 

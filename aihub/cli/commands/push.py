@@ -14,7 +14,7 @@ from aihub.cli.hub import Hub
 from aihub.cli.local import Source
 from aihub.cli.output import Output
 from aihub.cli.running import Json, Parallel, Quiet, command
-from aihub.cli.sending import Sender, Sent
+from aihub.cli.sending import Sender, Sent, kept_if_interrupted
 from aihub.cli.unfinished import Memory, Unfinished
 
 _PLAIN = ("version", "architecture", "num_classes", "task", "team", "parent", "description")
@@ -116,7 +116,7 @@ def _push(
 ) -> tuple[list[Sent], dict[str, Any]]:
     """What was sent, and the version; nothing is sent for a version that is there already."""
     sender = Sender(hub, output, parallel)
-    with _memories(output, hub, given) as memories:
+    with _memories(hub, given) as memories:
         known = [sender.summed(*pair) for pair in zip(given, memories, strict=True)]
         sums = {source.path: file.sha256 for source, file in zip(given, known, strict=True)}
         found = publishing.published_same(hub, output, model, body["version"], sums)
@@ -135,23 +135,17 @@ def _push(
 def _send_all(
     sender: Sender, given: list[Source], known: list[Unfinished], memories: list[Memory]
 ) -> list[Sent]:
-    try:
+    with kept_if_interrupted():
         return [sender.send(*each) for each in zip(given, known, memories, strict=True)]
-    except KeyboardInterrupt:
-        raise Failure(
-            "interrupted; what arrived is kept, and the same command goes on from there.",
-            Exit.INTERRUPTED,
-        ) from None
 
 
 @contextmanager
-def _memories(output: Output, hub: Hub, given: list[Source]) -> Iterator[list[Memory]]:
+def _memories(hub: Hub, given: list[Source]) -> Iterator[list[Memory]]:
     """The notes on each file, for this process alone."""
     with ExitStack() as stack:
         memories = [Memory(hub.login.url, source.file) for source in given]
-        for source, memory in zip(given, memories, strict=True):
-            if not stack.enter_context(memory.alone()):
-                raise Failure(f"Another aihub is sending {source.path} to this hub now.")
+        for memory in memories:
+            stack.enter_context(memory.alone())
         yield memories
 
 

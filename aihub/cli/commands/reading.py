@@ -1,18 +1,15 @@
 """`aihub ls` and `aihub show`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from aihub.cli import hub as hubs, which
 from aihub.cli.hub import Hub
+from aihub.cli.listing import All, listed
 from aihub.cli.output import Output, moment, size, words
 from aihub.cli.running import Json, OneVersion, command
-
-SOME = 50  # rows, unless all are asked for
-All = Annotated[bool, typer.Option("--all", help=f"More than the first {SOME}.")]
 
 
 @command
@@ -35,10 +32,10 @@ def ls(
     with hubs.connect() as hub:
         if model:
             rows = hub.pages(f"{which.model_path(model)}versions/", search=search)
-            _list(output, rows, everything, _VERSIONS, _version_row)
+            listed(output, rows, everything, _VERSIONS, _version_row)
         else:
             rows = hub.pages("/models/", search=search, team=team, task=task, tag=tag)
-            _list(output, rows, everything, _MODELS, _model_row)
+            listed(output, rows, everything, _MODELS, _model_row)
 
 
 @command
@@ -77,21 +74,6 @@ def _version_row(found: Mapping[str, Any]) -> tuple[Any, ...]:
         found["created_by"],
         moment(found["created_at"]),
     )
-
-
-def _list(
-    output: Output, rows: Iterable[Any], everything: bool, columns: tuple[str, ...], row: Any
-) -> None:
-    found = list(rows if everything else islice(rows, SOME + 1))
-    shown = found if everything else found[:SOME]
-    if output.as_json:
-        output.data(shown)
-        return
-    output.table(columns, map(row, shown))
-    if not found:
-        output.note("There are none, or none that you may see.")
-    if len(found) > len(shown):
-        output.note(f"These are the first {SOME}; --all lists the others too.")
 
 
 def _show_model(output: Output, hub: Hub, name: str) -> None:
