@@ -49,6 +49,7 @@ class Maker:
             try:
                 sent = sender.send(source, sender.summed(source, memory), memory)
             except NotAllowed:  # who may predict alone sends the file with the form
+                memory.forget()
                 return self._with(file)
             job = self._over({"upload": sent.upload})
             if not self.kept:  # the same key asks for the same upload

@@ -75,7 +75,8 @@ def sampled(
 def speed(sample: Sampled, wanted: Wanted, runner: Runner) -> tuple[int, float]:
     """The best number of rows of a batch, and the seconds that a row takes; 0 where unknown."""
     most = MOST_TOGETHER.get(wanted.kind, SIZES[-1]) if runner.by_rows else 1
-    arrays: Arrays | None = next((ready.arrays for ready in sample.ready if ready.arrays), None)
+    tried = (r.arrays for r in sample.ready if len(r.faults) < len(r.rows.keys))
+    arrays: Arrays | None = next(filter(None, tried), None)
     if arrays is not None:
         with suppress(Unfit):
             batch, computing = best_batch(runner.outputs, arrays, most)

@@ -90,6 +90,15 @@ class Command:
         return kept | own | self.environ
 
 
+def read_until(process: subprocess.Popen[str], word: str) -> None:
+    """Until a running command has said a word on standard error."""
+    assert process.stderr
+    while line := process.stderr.readline():
+        if word in line:
+            return
+    pytest.fail(f"it ended and never said “{word}”")
+
+
 def wait_until(holds: Callable[[], bool], what: str, timeout: float = WITHIN) -> None:
     deadline = time.monotonic() + timeout
     while not holds():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import Command
+from tests.hub import Hub
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_job_is_shown_with_the_rows_that_failed(
     assert aihub.good("jobs", "show", job, "--json").json["errors"][0]["key"] == "3"
 
 
-def test_jobs_are_steered(hub: Any, aihub: Command, made: Callable[..., int]) -> None:
+def test_jobs_are_steered(aihub: Command, made: Callable[..., int]) -> None:
     job = made()
     aihub.good("jobs", "wait", job)
     assert f"Job {job} is " in aihub.good("jobs", "retry", job).out
@@ -74,7 +75,7 @@ def test_jobs_are_steered(hub: Any, aihub: Command, made: Callable[..., int]) ->
 
 @pytest.mark.slow
 def test_a_job_that_waits_is_paused_and_cancelled(
-    hub: Any, aihub: Command, made: Callable[..., int]
+    hub: Hub, aihub: Command, made: Callable[..., int]
 ) -> None:
     hub.kill_batch_worker()
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import Command, interrupted, killed, wait_until
+from tests.cli.command import Command, interrupted, killed, read_until, wait_until
 from tests.cli.files import MIB, large_onnx
 from tests.cli.relay import Relay, relaying
 from tests.contract.calls import unique
@@ -257,3 +257,17 @@ def test_a_pointer_of_dvc_becomes_a_version_without_sending_bytes(
     version = aihub.good(*again, **relay.environ).json["version"]
     assert (version["state"], version["files"][0]["sha256"]) == ("ready", sum_of(tiny))
     assert relay.sent == 0
+
+
+@pytest.mark.slow
+def test_without_a_worker_it_says_so_and_goes_on_with_one(
+    hub: Hub, aihub: Command, tiny: Path
+) -> None:
+    hub.kill_worker()
+    hub.age_heartbeats("celery")
+    process = aihub.begin("push", unique("stalled"), "1.0.0", tiny, "--task", "tensor")
+    read_until(process, "No worker")
+    hub.restart_worker()
+    out, _ = process.communicate(timeout=60)
+    assert "is ready" in out
+    wait_until(lambda: hub.anonymous().get("/readyz").status_code == 200, "a ready hub")
