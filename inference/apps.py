@@ -11,7 +11,7 @@ class InferenceConfig(AppConfig):
     def ready(self) -> None:
         from inference import optimisation, processing
         from inference.batch import work
-        from inference.usage import batch_guard, fallbacks_guard
+        from inference.usage import batch_guard, fallbacks_guard, schedules_guard
         from registry.usage import add_guard
 
         processing.register()
@@ -19,3 +19,4 @@ class InferenceConfig(AppConfig):
         work.register()
         add_guard(fallbacks_guard)
         add_guard(batch_guard)
+        add_guard(schedules_guard)

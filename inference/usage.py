@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import QuerySet
 
-from inference.models import BatchJob
+from inference.models import BatchJob, BatchSchedule
 from inference.models.batch import UNFINISHED
 from registry.models import ModelVersion, RegisteredModel
 from registry.refusals import N_
@@ -29,4 +29,17 @@ def batch_guard(versions: QuerySet[ModelVersion], model: RegisteredModel | None)
     for pk, version in running.order_by("pk").values_list("pk", "version_name"):
         yield Use(
             "batch job", N_("batch job %(job)s (%(version)s)"), {"job": pk, "version": version}
+        )
+
+
+def schedules_guard(
+    versions: QuerySet[ModelVersion], model: RegisteredModel | None
+) -> Iterator[Use]:
+    """The schedules that run the model."""
+    if model is None:
+        return
+    active = BatchSchedule.objects.filter(model=model, active=True).order_by("pk")
+    for pk, name in active.values_list("pk", "name"):
+        yield Use(
+            "schedule", N_("schedule %(schedule)s (%(name)s)"), {"schedule": pk, "name": name}
         )

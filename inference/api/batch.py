@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
@@ -52,7 +52,7 @@ EVENT = {
 
 
 class JobFilter(django_filters.FilterSet):
-    """`?state=running&model=…&version=…&team=…&created_by=…`."""
+    """`?state=running&model=…&version=…&team=…&created_by=…&schedule=…`."""
 
     state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
     model = django_filters.CharFilter("model_name", "iexact")
@@ -60,10 +60,13 @@ class JobFilter(django_filters.FilterSet):
     team = django_filters.CharFilter("team__name")
     created_by = django_filters.CharFilter("created_by")
     input = django_filters.CharFilter("input_name", "icontains")
+    schedule = django_filters.NumberFilter(
+        "schedule_id", min_value=1, max_value=BigIntegerField.MAX_BIGINT
+    )
 
     class Meta:
         model = BatchJob
-        fields = ("state", "model", "version", "team", "created_by", "input")
+        fields = ("state", "model", "version", "team", "created_by", "input", "schedule")
 
 
 class BatchJobListView(generics.ListAPIView[BatchJob]):

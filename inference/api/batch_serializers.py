@@ -143,13 +143,16 @@ class BatchJobSummary(serializers.ModelSerializer[BatchJob]):
     rate = serializers.SerializerMethodField(help_text="Rows a second.")
     eta_seconds = serializers.SerializerMethodField()
     cloned_from = serializers.IntegerField(source="cloned_from_id", allow_null=True)
+    schedule = serializers.IntegerField(
+        source="schedule_id", allow_null=True, help_text="The schedule that made it."
+    )
 
     class Meta:
         model = BatchJob
         fields: tuple[str, ...] = (
             *("id", "state", "stalled", "reason", "model", "version", "alias", "team", "priority"),
             *("input", "output_format", "output", "total", "done", "failed", "rate", "eta_seconds"),
-            *("chunks", "chunks_done", "created_by", "cloned_from"),
+            *("chunks", "chunks_done", "created_by", "cloned_from", "schedule"),
             *("created_at", "started_at", "finished_at", "expires_at"),
         )
 

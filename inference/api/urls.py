@@ -10,6 +10,11 @@ from inference.api.batch import (
     BatchJobListView,
     BatchJobView,
 )
+from inference.api.schedules import (
+    BatchScheduleListView,
+    BatchScheduleRunView,
+    BatchScheduleView,
+)
 from inference.api.views import BreakerView, ReplicaListView
 from inference.batch import services
 
@@ -30,6 +35,9 @@ urlpatterns = [
     path("batch-jobs/<int:job>/events/", BatchJobEventsView.as_view()),
     path("batch-jobs/<int:job>/output/", BatchJobDownloadView.as_view()),
     path("batch-jobs/<int:job>/manifest/", BatchJobDownloadView.as_view(of_manifest=True)),
+    path("batch-schedules/", BatchScheduleListView.as_view()),
+    path("batch-schedules/<int:schedule>/", BatchScheduleView.as_view()),
+    path("batch-schedules/<int:schedule>/run/", BatchScheduleRunView.as_view()),
     *(
         path(f"batch-jobs/<int:job>/{name}/", BatchJobActionView.as_view(act=act))
         for name, act in ACTIONS.items()

@@ -13,7 +13,7 @@ from aihub.access import Action, Principal
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, keys
-from inference.models import BatchChunk, BatchJob
+from inference.models import BatchChunk, BatchJob, BatchSchedule
 from inference.models.batch import UNFINISHED, JobState, Priority
 from inference.routes import route_load
 from registry.models import ModelVersion, RegisteredModel, Team, Upload, VersionFile
@@ -41,6 +41,17 @@ class Order:
     idempotency_key: str = ""
     fingerprint: str = ""
     cloned_from: BatchJob | None = None
+    schedule: BatchSchedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an order comes to: the version that answers at this moment, the team for whom it runs,
+    and the prefixes under which it may read objects."""
+
+    version: ModelVersion
+    team: Team
+    roots: list[str]
 
 
 @retry_deadlocks
@@ -51,15 +62,12 @@ def job_create(*, principal: Principal, order: Order) -> BatchJob:
     """
     if before := job_made_before(principal, order.idempotency_key, order.fingerprint):
         return before
-    version = _version_of(order)
-    team = _team_of(principal, order)
-    roots = _roots_of(principal, team)
-    _check_prefix(principal, order.prefix, roots)
+    settled = order_settle(principal, order)
     with transaction.atomic():
-        _check_quota(principal, team)
+        _check_quota(principal, settled.team)
         if order.upload:
             _hold(order.upload)
-        job = _job(principal, order, version, team, roots)
+        job = _job(principal, order, settled)
         try:
             with transaction.atomic():
                 job.save(force_insert=True)
@@ -72,6 +80,15 @@ def job_create(*, principal: Principal, order: Order) -> BatchJob:
         ends.job_tell(job, "batch.created", principal, input=job.input_name)
         transaction.on_commit(lambda: hint(BATCH), robust=True)
     return job
+
+
+def order_settle(principal: Principal, order: Order) -> Settled:
+    """What an order would come to; Problem 403 or 404 where that may not be, or is not there."""
+    version = _version_of(order)
+    team = _team_of(principal, order)
+    roots = _roots_of(principal, team)
+    _check_prefix(principal, order.prefix, roots)
+    return Settled(version, team, roots)
 
 
 def job_made_before(principal: Principal, key: str, fingerprint: str) -> BatchJob | None:
@@ -159,29 +176,28 @@ def _check_quota(principal: Principal, team: Team) -> None:
         )
 
 
-def _job(
-    principal: Principal, order: Order, version: ModelVersion, team: Team, roots: list[str]
-) -> BatchJob:
+def _job(principal: Principal, order: Order, settled: Settled) -> BatchJob:
     upload = order.upload
     return BatchJob(
-        team=team,
+        team=settled.team,
         model=order.model,
-        version=version,
+        version=settled.version,
         model_name=order.model.name,
-        version_name=version.version,
+        version_name=settled.version.version,
         priority=order.priority,
         upload=upload,
         prefix=order.prefix,
         input_name=upload.filename if upload else order.prefix,
         input_size=upload.size if upload else None,
         output_format=order.output_format,
-        options={**order.options, "roots": roots, "asked": _asked(order)},
+        options={**order.options, "roots": settled.roots, "asked": _asked(order)},
         owner=principal.id,
         created_by=principal.name,
         person=principal.person,
         idempotency_key=order.idempotency_key or None,
         fingerprint=order.fingerprint,
         cloned_from=order.cloned_from,
+        schedule=order.schedule,
         expires_at=_expiry(),
     )
 
@@ -292,6 +308,6 @@ def _locked(job: BatchJob, states: tuple[JobState, ...], otherwise: str) -> Batc
     return found
 
 
-def may_steer(principal: Principal, job: BatchJob) -> bool:
-    """Whether a caller may cancel, pause, resume or retry it: who made it, and who publishes."""
+def may_steer(principal: Principal, job: BatchJob | BatchSchedule) -> bool:
+    """Whether a caller may steer a job, or a schedule: who made it, and who publishes."""
     return principal.id == job.owner or principal.may_in_team(Action.PUBLISH, job.team_id)

@@ -2,7 +2,7 @@
 
 from django.db.models import Exists, OuterRef
 
-from inference.batch import claims, ends, sweeping
+from inference.batch import claims, ends, schedules, sweeping
 from inference.models import BatchJob
 from registry.processing import worker
 from registry.processing.jobs import Lease
@@ -10,13 +10,18 @@ from registry.refusals import N_
 from registry.services.housekeeping import add_chore
 from registry.services.owning import add_owner
 
+CHORES = (
+    *(sweeping.parts_sweep, sweeping.jobs_expire, sweeping.stalled_tell),
+    schedules.schedules_remind,
+)
+
 
 def register() -> None:
     """Have workers of the batch queue plan jobs, compute chunks and finish jobs."""
     worker.add_handler(ends.PLANNING, _plan, worker.BATCH)
     worker.add_handler(ends.FINISHING, _finish, worker.BATCH)
     worker.add_source(worker.BATCH, _run_chunk, claims.chunks_wait)
-    for chore in (sweeping.parts_sweep, sweeping.jobs_expire, sweeping.stalled_tell):
+    for chore in CHORES:
         add_chore(chore)
     add_owner(
         N_("The upload %(upload)s is the input of a batch job."),

@@ -2,5 +2,6 @@
 
 from inference.models.batch import BatchChunk, BatchJob
 from inference.models.replicas import Replica
+from inference.models.schedules import BatchSchedule
 
-__all__ = ["BatchChunk", "BatchJob", "Replica"]
+__all__ = ["BatchChunk", "BatchJob", "BatchSchedule", "Replica"]

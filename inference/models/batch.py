@@ -95,6 +95,9 @@ class BatchJob(models.Model):
     cloned_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="clones"
     )
+    schedule = models.ForeignKey(
+        "BatchSchedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
 
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started at"), null=True)

@@ -79,6 +79,16 @@ def identities_load() -> Identities:
     return Identities({user.id: user for user in users}, _keys(ApiKey.objects.all()))
 
 
+def principal_find(principal_id: str) -> Principal | None:
+    """The principal of an id, with the rights of this moment; None where it may call no more."""
+    kind, _, name = principal_id.partition(":")
+    if kind == "key":
+        key = next(iter(_keys(ApiKey.objects.filter(prefix=name)).values()), None)
+        return key.principal if key and not key.expired() else None
+    user = DatabaseDirectory().user(int(name)) if kind == "user" else None
+    return user.principal if user else None
+
+
 def user_record(user: Any) -> UserRecord:
     """The record of one user."""
     return _users(get_user_model().objects.filter(pk=user.pk))[0]

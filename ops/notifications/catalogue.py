@@ -38,6 +38,10 @@ def _batch_page(event: Event) -> str:
     return f"/batch-jobs/{quote(event.subject)}/"
 
 
+def _schedule_page(event: Event) -> str:
+    return f"/batch-schedules/{quote(event.subject)}/"
+
+
 EVENTS: dict[str, Kind] = {
     "version.ready": Kind(_("A version was processed and can serve."), _version_page),
     "version.rejected": Kind(_("A version cannot be served; the reason says why."), _version_page),
@@ -50,6 +54,12 @@ EVENTS: dict[str, Kind] = {
     "batch.failed": Kind(_("A batch job failed."), _batch_page),
     "batch.cancelled": Kind(_("A batch job was cancelled."), _batch_page),
     "batch.stalled": Kind(_("A batch job waits, and no worker takes it."), _batch_page),
+    "batch.schedule_failed": Kind(
+        _("A schedule was due and could make no batch job."), _schedule_page
+    ),
+    "batch.schedule_skipped": Kind(
+        _("A schedule was due while its job before was not over."), _schedule_page
+    ),
 }
 
 
