@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from types import ModuleType
 
-from bench import bare, compare, machine, many, neighbours, overload, registry_scale, swaps
+from bench import bare, batch, compare, machine, many, neighbours, overload, registry_scale, swaps
 from bench.environments import check_wrk, python_of
 from bench.places import BENCH, PLOT, RESULTS
 from bench.running import Run, arguments, last_found, measured, run_of
@@ -19,6 +19,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "many": many,
     "neighbours": neighbours,
     "registry_scale": registry_scale,
+    "batch": batch,
 }
 
 

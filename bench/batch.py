@@ -31,12 +31,14 @@ from bench.places import ROOT
 from bench.report import table
 from bench.running import Run, alone
 from bench.servers import PEERS, running
+from bench.wrk import measure
 from tests.ports import free_port
 
 PICTURES, ROWS, PEER_ROWS = 5000, 10_000_000, 100_000
 CHUNKED_ROWS, SMALL_CHUNK = 1_000_000, 10_000
 SCALED_PICTURES = 400
 ROW_GROUP = 100_000
+CALLERS = 4
 PREFIX = "inputs/bench/"
 LASTS = 3600.0  # seconds that a job may take
 _GENTLE = {"AIHUB_BATCH_NICE": "0"}  # nobody else is there to yield to; the loop does not either
@@ -54,6 +56,7 @@ def run(run: Run) -> dict[str, Any]:
         found["chunks"] = _chunks(run, hub)
         found["peer"] = _peer(run, hub)
     found["workers"] = _workers(run)
+    found["beside"] = _beside(run)
     found["scaling"] = batch_scaling.simulated(found)
     return found
 
@@ -252,6 +255,37 @@ def _workers(run: Run) -> dict[str, Any]:
     return {"rows": count, "seconds": seconds, "ratio": round(seconds[2] / seconds[1], 3)}
 
 
+def _beside(run: Run) -> dict[str, Any]:
+    """Predictions online, alone and beside a batch job that is niced as by default."""
+    count = max(400, round(PICTURES * run.scale))
+    with hubs.running(run.shared) as hub:
+        post = hubs.photograph_post(hub, hubs.DEMONSTRATED)
+        hub.warm(post)
+        measure(post, CALLERS, 1)
+        without = measure(post, CALLERS, run.seconds)
+        prefix = _put(hub, "pictures", material.pictures_zip(count))
+        said = {"model": "resnet50", "input": {"prefix": prefix}}
+        job = hub.call("POST", f"{API}/batch-jobs/", json=said)["id"]
+        _wait_rows(hub, job)
+        beside = measure(post, CALLERS, run.seconds)
+        running_still = hub.call("GET", f"{API}/batch-jobs/{job}/")
+        if running_still["state"] != "running":
+            raise RuntimeError("the batch job was over too soon to be measured beside")
+        hub.call("POST", f"{API}/batch-jobs/{job}/cancel/")
+    return {
+        "without": {"rate": without.rate, "p50_ms": without.p50_ms, "p99_ms": without.p99_ms},
+        "beside": {"rate": beside.rate, "p50_ms": beside.p50_ms, "p99_ms": beside.p99_ms},
+        "kept": round(beside.rate / without.rate, 3),
+    }
+
+
+def _wait_rows(hub: Hub, job: int) -> None:
+    def begun() -> bool:
+        return bool(hub.call("GET", f"{API}/batch-jobs/{job}/")["done"])
+
+    hubs.wait_until(begun, "the batch job to compute", LASTS)
+
+
 class Growth:
     """What the batch worker's processes grow by, in MiB, while the block lasts."""
 
@@ -294,7 +328,7 @@ def _batch_children(hub: Hub) -> Sequence[psutil.Process]:
 def report(found: dict[str, Any]) -> str:
     """The tables, in Markdown."""
     pictures, rows, chunks = found["pictures"], found["rows"], found["chunks"]
-    peer, workers = found["peer"], found["workers"]
+    peer, workers, beside = found["peer"], found["workers"], found["beside"]
     jobs = [
         _line("JPEGs, ResNet-50", pictures),
         _line("rows of 64 numbers, MLP, Parquet to Parquet", rows),
@@ -311,6 +345,9 @@ def report(found: dict[str, Any]) -> str:
             f"{mlserver['1']} s, or {mlserver['64']} s with batches of 64: {peer['ratio']} times.",
             f"Two processes take {workers['ratio']} of one's time where the model runs on one "
             f"thread ({workers['rows']} JPEGs, ResNet-50 in 32 bits).",
+            f"Online, {CALLERS} callers keep {beside['kept']} of their rate while a job runs "
+            f"on the same cores ({beside['without']['p50_ms']} ms at the median alone, "
+            f"{beside['beside']['p50_ms']} ms beside it).",
             batch_scaling.report(found["scaling"]),
         ]
     )

@@ -148,7 +148,8 @@ class _Work:
     def _commit(self, part: Part, errors: list[tuple[Any, str]], seconds: float) -> None:
         """Count the chunk, once: under its lease, in one transaction with its becoming done."""
         with transaction.atomic():
-            job = BatchJob.objects.select_for_update().get(pk=self.chunk.job_id)
+            jobs = BatchJob.objects.select_for_update().defer("plan", "report")
+            job = jobs.get(pk=self.chunk.job_id)
             self.lease.confirm()
             if job.state not in UNFINISHED:
                 raise LeaseLost

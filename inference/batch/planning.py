@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys
+from inference.batch.chunks import chunk_run
 from inference.batch.inputs import Described
 from inference.batch.loaded import runner_of
 from inference.batch.pace import Pace, pace_found, pace_known
@@ -34,7 +35,8 @@ from registry.tasks import hint
 
 AT_ONCE = 200  # chunks written down in one transaction,
 AT_LEAST_EVERY = 0.5  # seconds, as workers wait for them
-MAX_ATTEMPTS = 10
+TURN_AFTER = 10.0  # seconds of reading, between two chunks that are computed meanwhile
+MAX_ATTEMPTS = 20  # more than a chunk has, which may be what kills
 ALL_LIKE_THE_SAMPLE = 20  # rows of a sample that say something about all
 
 logger = logging.getLogger(__name__)
@@ -223,16 +225,22 @@ class _Planning:
     # --- chunks ---
 
     def _write_chunks(self) -> None:
+        """Write chunks down as they are found; where that takes long, compute one now and then, as
+        there may be no other worker."""
         plan = Plan.from_json(self.job.plan)
         described = replace(plan.described, files=self.described.files)
         spill = keys.spill(self.job.pk)
         places = inputs.places(self.files, described, self.wanted, plan.chunk_rows, spill)
         rows = chunks = 0
+        since = time.monotonic()
         for first, some in _together(places):
-            self._change(lambda job, first=first, some=some: self._add(job, first, some))  # type: ignore[misc]
+            self._change(partial(self._add, first=first, places=some))
             rows += sum(place.rows for place in some)
             chunks += len(some)
             hint(BATCH)
+            if time.monotonic() - since > TURN_AFTER:
+                chunk_run()
+                since = time.monotonic()
         if not chunks:
             raise inputs.Unreadable(N_("The input has no rows."))
         self._change(lambda job: self._end(job, rows, chunks))
