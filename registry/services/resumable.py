@@ -22,6 +22,7 @@ from registry.storage import StorageUnavailable, blob_storage
 PARTS_MAX = 10_000  # of one upload, as S3 has it
 OPEN_MAX = 100  # uploads that one caller may have open at once
 SHOWN = 20  # parts named in one answer
+_UPLOADING = frozenset({Action.PUBLISH, Action.PREDICT})  # versions, and batch jobs' inputs
 
 
 def part_size_of(size: int) -> int:
@@ -33,7 +34,7 @@ def part_size_of(size: int) -> int:
 
 def upload_create(*, principal: Principal, filename: str, size: int, sha256: str = "") -> Upload:
     """Begin to take a file; complete at once where the caller may read that content already."""
-    require_publisher(principal)
+    require_uploader(principal)
     if size > settings.ENV.AIHUB_UPLOAD_MAX:
         raise Problem(
             413,
@@ -57,14 +58,18 @@ def upload_create(*, principal: Principal, filename: str, size: int, sha256: str
     return _begun(upload)
 
 
-def require_publisher(principal: Principal) -> None:
-    """`Problem` 403 for who may publish in no team."""
-    scoped = principal.scope is None or Action.PUBLISH in principal.scope.actions
+def require_uploader(principal: Principal) -> None:
+    """`Problem` 403 for who may neither publish a version nor call a model with an input."""
+    scoped = principal.scope is None or not _UPLOADING.isdisjoint(principal.scope.actions)
+    if not scoped or not (principal.is_admin or _uses_models(principal)):
+        raise Problem(403, N_("You may neither publish nor call a model, so you may not upload."))
+
+
+def _uses_models(principal: Principal) -> bool:
+    """Whether anything is open to a caller: in a team, or by a model that is shared."""
     roles = principal.roles.values()
-    if not scoped or not (
-        principal.is_admin or any(Action.PUBLISH in ALLOWED[role] for role in roles)
-    ):
-        raise Problem(403, N_("You may publish in no team, so you may not upload."))
+    in_team = any(not _UPLOADING.isdisjoint(ALLOWED[role]) for role in roles)
+    return in_team or selectors.models_visible(principal).exists()
 
 
 def upload_urls(

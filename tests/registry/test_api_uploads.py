@@ -13,6 +13,8 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from django.utils import timezone
 
+from aihub.events import SYSTEM
+from ops.keys import key_create
 from registry.models import Team, Upload
 from registry.parts import FolderParts, part_store
 from registry.services import resumable
@@ -276,13 +278,29 @@ def test_the_list_has_ones_own_by_state(client: Any, owner: User, client_of: Cli
 
 @pytest.mark.parametrize(
     ("who", "status"),
-    [("owner", 201), ("developer", 201), ("viewer", 403), ("outsider", 201), ("admin", 201)],
+    [("owner", 201), ("developer", 201), ("viewer", 201), ("outsider", 201), ("admin", 201)],
 )
-def test_who_may_publish_may_upload(
+def test_who_has_a_role_in_a_team_may_upload(
     request: pytest.FixtureRequest, client_of: ClientOf, who: str, status: int
 ) -> None:
     answer = client_of(request.getfixturevalue(who)).post(API, {"filename": "a", "size": 1})
     assert answer.status_code == status
+
+
+def test_who_is_in_no_team_uploads_once_a_model_is_shared(client_of: ClientOf, alpha: Team) -> None:
+    stranger = client_of(User.objects.create_user("stranger"))
+    assert stranger.post(API, {"filename": "a", "size": 1}).status_code == 403
+    make_model(alpha, "open", shared=True)
+    assert stranger.post(API, {"filename": "a", "size": 1}).status_code == 201
+
+
+@pytest.mark.parametrize(("actions", "status"), [(["predict"], 201), (["read"], 403)])
+def test_a_key_that_only_reads_does_not_upload(
+    anonymous: Any, alpha: Team, actions: list[str], status: int
+) -> None:
+    _, secret = key_create(principal=SYSTEM, team=alpha, name="shop", actions=actions)
+    anonymous.credentials(HTTP_AUTHORIZATION=f"Api-Key {secret}")
+    assert anonymous.post(API, {"filename": "a", "size": 1}).status_code == status
 
 
 def test_nobody_uploads_unknown(anonymous: Any) -> None:
