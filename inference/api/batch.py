@@ -11,6 +11,7 @@ from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
 from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,7 +25,7 @@ from inference.api.batch_serializers import (
     BatchJobOutput,
     BatchJobSummary,
 )
-from inference.api.batch_stream import progress_stream
+from inference.api.batch_stream import EventStreamRenderer, progress_stream
 from inference.batch import keys, services
 from inference.batch.selectors import LARGE, job_get, jobs_visible, stall_teller
 from inference.batch.services import MAX_KEY, Order
@@ -140,6 +141,8 @@ class BatchJobCloneView(APIView):
 
 class BatchJobEventsView(APIView):
     """How a job goes, as server-sent events: `progress` whenever that changes, until it is over."""
+
+    renderer_classes = (JSONRenderer, EventStreamRenderer)
 
     @extend_schema(responses={(200, "text/event-stream"): EVENT})
     def get(self, request: Request, job: int) -> StreamingHttpResponse:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from django.db import close_old_connections
 from django.http import StreamingHttpResponse
+from rest_framework.renderers import JSONRenderer
 
 from inference.api.batch_serializers import BatchJobSummary
 from inference.batch.selectors import LARGE, stall_teller
@@ -17,6 +18,14 @@ LOOK_EVERY = 1.0  # seconds
 BEAT_EVERY = 10.0  # seconds after which a line is sent though nothing changed
 LASTS = 300.0  # seconds; then the browser asks again
 AGAIN_MS = 2000  # after which a browser asks again where its stream ended
+
+
+class EventStreamRenderer(JSONRenderer):
+    """What browsers ask for, who take a stream of events and nothing else; problems stay JSON."""
+
+    media_type = "text/event-stream"
+    format = "events"
+
 
 _free = threading.BoundedSemaphore(STREAMS)
 
