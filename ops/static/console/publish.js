@@ -1,4 +1,6 @@
 // The form that publishes a version: its files are sent in parts while it is filled in.
+import { dropAnywhere } from "./drops.js";
+import { Faults } from "./faults.js";
 import { HubError, call, fill, useTexts } from "./hub.js";
 import { showUploads, size } from "./upload_list.js";
 import { Uploads, pace } from "./uploads.js";
@@ -12,6 +14,7 @@ const OBJECTS = ["preprocessing", "options", "metrics", "parameters"];
 const SOURCE = ["repository", "commit", "dataset", "run"];
 const DRAFT = `publish ${location.search}`;
 const ARRIVED = `${DRAFT} files`;
+const faults = new Faults(form, part("error"), { failed: texts.failed, aliases: { files: "file" } });
 
 let uploads;
 let sending = null; // an AbortController, from “Publish” until the hub has answered
@@ -81,50 +84,17 @@ async function restoreFiles() {
 
 // What is wrong
 
-function tell(field, message) {
-  const place = form.querySelector(`[data-error="${CSS.escape(field)}"]`);
-  if (!place) return false;
-  place.textContent = message;
-  const input = place.closest(".hub-field").querySelector("input, textarea, select");
-  if (message) input.setAttribute("aria-invalid", "true");
-  else input.removeAttribute("aria-invalid");
-  place.closest("details")?.toggleAttribute("open", Boolean(message) || place.closest("details").open);
-  return true;
-}
-
-function alertWith(message) {
-  part("error").textContent = message;
-  part("error").hidden = !message;
-  if (message) part("error").focus();
-}
-
-function clearErrors() {
-  alertWith("");
-  for (const place of form.querySelectorAll("[data-error]")) tell(place.dataset.error, "");
-}
-
-/** Show a problem document: each finding next to its field, the rest above the form. */
-function showProblem({ problem, status }) {
-  const left = (problem.errors ?? []).filter(
-    ({ field, detail }) => !tell(String(field).split(".")[0].replace("files", "file"), detail),
-  );
-  const message = problem.detail ?? fill(texts.failed, { status });
-  alertWith([message, ...left.map((error) => error.detail)].join(" "));
-  form.querySelector('[aria-invalid="true"]')?.focus();
-}
-
 function complete() {
   for (const name of ["name", "version"]) {
-    if (!part(name).value.trim()) tell(name, part(name).validationMessage);
+    if (!part(name).value.trim()) faults.tell(name, part(name).validationMessage);
   }
-  if (!uploads.chosen.length) tell("file", texts.noFile);
-  if (uploads.chosen.some(({ state }) => state === "failed")) tell("file", texts.failedFile);
+  if (!uploads.chosen.length) faults.tell("file", texts.noFile);
+  if (uploads.chosen.some(({ state }) => state === "failed")) faults.tell("file", texts.failedFile);
   for (const name of OBJECTS) {
-    if (parsed(name) === null) tell(name, texts.badJson);
+    if (parsed(name) === null) faults.tell(name, texts.badJson);
   }
-  const wrong = form.querySelector('[aria-invalid="true"]');
-  wrong?.focus();
-  return !wrong;
+  faults.first?.focus();
+  return !faults.first;
 }
 
 /** A JSON object that was typed: undefined where there is none, null where it is not one. */
@@ -179,7 +149,7 @@ function goOn() {
   showProgress();
   if (uploads.chosen.some(({ state }) => state === "failed")) {
     busy(null);
-    tell("file", texts.failedFile);
+    faults.tell("file", texts.failedFile);
   } else if (!uploads.chosen.length) {
     busy(null);
   } else if (uploads.complete && !sending.asked) {
@@ -197,8 +167,8 @@ async function publish(controller) {
     leave(told);
   } catch (error) {
     busy(null);
-    if (error instanceof HubError) showProblem(error);
-    else alertWith(controller.signal.aborted ? texts.cancelled : texts.unreachable);
+    if (error instanceof HubError) faults.show(error);
+    else faults.alert(controller.signal.aborted ? texts.cancelled : texts.unreachable);
   }
 }
 
@@ -214,26 +184,12 @@ function cancel() {
   sending.abort();
   if (!sending.asked) {
     busy(null);
-    alertWith(texts.cancelled);
+    faults.alert(texts.cancelled);
   }
 }
 
 function warn(event) {
   if (sending || uploads.busy) event.preventDefault();
-}
-
-/** Files may be dropped anywhere on the page: beside the field the browser would open them. */
-function followDrops() {
-  const carries = (event) => event.dataTransfer?.types.includes("Files");
-  for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
-    document.addEventListener(name, (event) => {
-      if (!carries(event)) return;
-      event.preventDefault();
-      const left = name === "drop" || (name === "dragleave" && !event.relatedTarget);
-      part("drop").classList.toggle("hub-over", !left);
-      if (name === "drop") uploads.add(event.dataTransfer.files);
-    });
-  }
 }
 
 function start() {
@@ -244,13 +200,13 @@ function start() {
   restoreDraft();
   showUploads(uploads, part("files"), texts);
   uploads.addEventListener("change", () => {
-    if (uploads.chosen.some(({ state }) => state !== "failed")) tell("file", "");
+    if (uploads.chosen.some(({ state }) => state !== "failed")) faults.tell("file", "");
     goOn();
   });
   part("name").addEventListener("input", followName);
   part("version").addEventListener("input", () => { part("version").dataset.edited = "true"; });
   part("file").addEventListener("change", ({ target }) => { uploads.add(target.files); target.value = ""; });
-  followDrops();
+  dropAnywhere(part("drop"), (files) => uploads.add(files));
   part("labels-file").addEventListener("change", async ({ target }) => {
     if (target.files[0]) part("labels").value = await target.files[0].text();
     target.value = "";
@@ -260,7 +216,7 @@ function start() {
   form.addEventListener("input", saveDraft);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    clearErrors();
+    faults.clear();
     if (!complete()) return;
     busy(new AbortController());
     goOn();

@@ -1,5 +1,6 @@
 // How files on their way are shown: a line each, with what can be done about it.
 import { fill } from "./hub.js";
+import { time } from "./time.js";
 import { pace } from "./uploads.js";
 
 const ICONS = {
@@ -104,10 +105,4 @@ function words(item, percent, texts) {
   const parts = [fill(texts.sending, values)];
   if (rate) parts.push(fill(texts.rate, { rate: size(rate) }), time(left, texts));
   return parts.join(" · ");
-}
-
-function time(seconds, texts) {
-  if (seconds < 60) return fill(texts.secondsLeft, { count: Math.ceil(seconds) });
-  if (seconds < 5400) return fill(texts.minutesLeft, { count: Math.ceil(seconds / 60) });
-  return fill(texts.hoursLeft, { count: Math.ceil(seconds / 3600) });
 }
