@@ -70,6 +70,7 @@ API_PAGES = {
     "compare": f"{API}/models/{MODEL}/versions/1.5.5/compare/?with=1.6.0",
     "audit trail": f"{API}/audit/",
     "webhooks": f"{API}/webhooks/",
+    "batch jobs": f"{API}/batch-jobs/",
 }
 CONSOLE_PAGES = {
     "console, overview": "/",
@@ -92,6 +93,9 @@ CONSOLE_PAGES = {
     "console, users": "/users/",
     "console, API keys": "/api-keys/",
     "console, webhooks": "/webhooks/",
+    "console, batch jobs": "/batch-jobs/",
+    "console, batch jobs, search": "/batch-jobs/?q=vision&state=running",
+    "console, new batch job": "/batch-jobs/new/",
     "console, serving": "/serving/",
     "console, audit": "/audit/",
 }

@@ -4,17 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from django.db.models import BigIntegerField, Q, QuerySet
 from django.utils import timezone
 
 from aihub.access import Action, Principal
 from aihub.problems import N_, Problem
+from inference.batch import outputs
 from inference.batch.services import may_steer
+from inference.batch.store import stored
 from inference.models import BatchJob
 from inference.models.batch import UNFINISHED, JobState
 from registry.processing.worker import BATCH
 from registry.selectors.workers import stalled
+from registry.storage import StorageUnavailable
 
 LARGE = ("plan", "report", "errors")  # what only a job's own page shows
 RATE_LASTS = timedelta(minutes=2)  # without progress the rate says nothing
@@ -47,6 +51,24 @@ def stall_teller() -> Callable[[BatchJob], str | None]:
     """Tells why nothing happens to a job, in the reader's language; asks for workers once."""
     told = cache(lambda: stalled(BATCH))
     return lambda job: told() if job.state in (JobState.QUEUED, JobState.RUNNING) else None
+
+
+def job_preview(job: BatchJob, most: int) -> list[dict[str, Any]] | None:
+    """The first rows of a job's output: key, predictions, version, error; None where it is gone
+    or the store is away."""
+    if job.state != JobState.SUCCEEDED or not job.output:
+        return None
+    shape = outputs.Shape.from_json(job.plan["shape"])
+    try:
+        with stored(job.output["key"]) as file:
+            return outputs.preview(file, shape, most)
+    except (FileNotFoundError, StorageUnavailable):
+        return None
+
+
+def has_input(job: BatchJob) -> bool:
+    """Whether what it computed from, and its model, are still there, so that it can run again."""
+    return job.model_id is not None and not job.cleared and bool(job.upload_id or job.prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,7 @@ class StoreFiles:
         self._storage = blob_storage()
 
     def open(self, key: str) -> IO[bytes]:
-        if isinstance(self._storage, LocalBlobStorage):
-            return Path(self._storage.path(key)).open("rb")
-        return io.BufferedReader(_Far(self._storage, key), WINDOW)
+        return stored(key)
 
     def size(self, key: str) -> int:
         return self._storage.size(key)
@@ -34,6 +32,14 @@ class StoreFiles:
         """Make a local file the content of `key`; it is gone afterwards."""
         self._storage.put(path, key)
         path.unlink(missing_ok=True)
+
+
+def stored(key: str) -> IO[bytes]:
+    """An object as a file that one may go about in; FileNotFoundError where there is none."""
+    storage = blob_storage()
+    if isinstance(storage, LocalBlobStorage):
+        return Path(storage.path(key)).open("rb")
+    return io.BufferedReader(_Far(storage, key), WINDOW)
 
 
 class Putting(io.FileIO):

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from aihub.access import Action
+from inference.batch.selectors import jobs_visible
+from inference.models.batch import JobState
 from ops.console.caller import principal_of, teams_where
 from registry import selectors
 from registry.models.registered import Task
@@ -65,3 +67,37 @@ class StateFilter(ChoiceFilter):
 
 class FormatFilter(ChoiceFilter):
     title, parameter_name, lookup, choices_of = _("format"), "format", "format", Format
+
+
+class JobStateFilter(ChoiceFilter):
+    title, parameter_name, lookup, choices_of = _("state"), "state", "state", JobState
+
+
+class JobModelFilter(FieldFilter):
+    title = _("model")
+    parameter_name = "model"
+    lookup = "model_name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = jobs_visible(principal_of(request)).order_by(self.lookup)
+        return [(name, name) for name in names.values_list(self.lookup, flat=True).distinct()]
+
+
+class JobTeamFilter(JobModelFilter):
+    title = _("team")
+    parameter_name = "team"
+    lookup = "team__name"
+
+
+class MineFilter(DropdownFilter):
+    """What the user made themselves."""
+
+    title = _("made by")
+    parameter_name = "made"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("me", _("me"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        mine = self.value() == "me"
+        return queryset.filter(owner=principal_of(request).id) if mine else queryset

@@ -38,6 +38,12 @@ class ListAdmin(ModelAdmin):
         """`add_url` and `add_label` of the button over the list, where the user may add."""
         return {}
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, whose button is also offered where there is nothing in it."""
+        found = super().get_changelist_instance(request)
+        found.add_button = self.add_button(request)
+        return found
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(
             request,

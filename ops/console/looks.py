@@ -1,11 +1,14 @@
 """How values look: badges, sizes, links."""
 
+import math
+
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
+from inference.models.batch import JobState
 from ops.models import Delivery, Webhook
 from registry.models import Approval
 from registry.models.versions import State
@@ -18,6 +21,14 @@ _TONES = {
 }
 _DECISIONS = {"pending": "busy", "approved": "good", "rejected": "bad", "cancelled": "plain"}
 _DELIVERIES = {"pending": "busy", "succeeded": "good", "failed": "bad"}
+_JOBS = {
+    JobState.QUEUED: "busy",
+    JobState.RUNNING: "busy",
+    JobState.PAUSED: "warn",
+    JobState.SUCCEEDED: "good",
+    JobState.FAILED: "bad",
+    JobState.CANCELLED: "plain",
+}
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -34,6 +45,11 @@ def approval_badge(state: str) -> SafeString:
 def delivery_badge(state: str) -> SafeString:
     """How a delivery stands as a coloured badge."""
     return badge(Delivery.States(state).label, _DELIVERIES[state])
+
+
+def job_badge(state: str) -> SafeString:
+    """A batch job's state as a coloured badge."""
+    return badge(JobState(state).label, _JOBS[JobState(state)])
 
 
 def webhook_badge(webhook: Webhook) -> SafeString:
@@ -84,6 +100,22 @@ def duration(milliseconds: int | None) -> str:
     if milliseconds < 1000:
         return f"{milliseconds} ms"
     return f"{number_format(round(milliseconds / 1000, 1), 1)} s"
+
+
+def remaining(seconds: float | None) -> str:
+    """How long something will take: 12 s left, 3 min left."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return gettext("{count} s left").format(count=math.ceil(seconds))
+    if seconds < 5400:
+        return gettext("{count} min left").format(count=math.ceil(seconds / 60))
+    return gettext("{count} h left").format(count=math.ceil(seconds / 3600))
+
+
+def whole(number: int | None) -> str:
+    """An exact count, its digits in groups: 1,234,567."""
+    return "–" if number is None else f"{number:,}"
 
 
 def percent(share: float | None) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from inference.batch.selectors import jobs_visible
+from inference.models.batch import UNFINISHED
 from ops.console.caller import may_publish, principal_of
 from registry import selectors
 from registry.models import Alias, ModelVersion
@@ -24,6 +26,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "ready_count": counts.get(State.READY, 0),
         "busy_count": counts.get(State.PROCESSING, 0) + counts.get(State.UPLOADING, 0),
         "rejected_count": counts.get(State.REJECTED, 0),
+        "jobs_count": jobs_visible(principal).filter(state__in=UNFINISHED).count(),
         "latest": selectors.versions_newest(versions, LATEST),
         "example": _example(versions),
         "may_publish": may_publish(request),

@@ -149,11 +149,11 @@ def _texts() -> dict[str, Any]:
         "patch": gettext("patch"),
         "minor": gettext("minor"),
         "major": gettext("major"),
-        **_upload_texts(),
+        **upload_texts(),
     }
 
 
-def _upload_texts() -> dict[str, str]:
+def upload_texts() -> dict[str, str]:
     """What is said of a file on its way."""
     return {
         "reading": gettext("Reading its content: {percent} %"),

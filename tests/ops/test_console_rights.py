@@ -14,6 +14,7 @@ from registry.models import Approval, Blob, Sample, Team
 from registry.services.aliases import alias_set
 from registry.services.versions import version_delete
 from tests.cast import CAST, enter, enter_admin
+from tests.ops.batch_making import make_job
 from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
 
@@ -108,6 +109,16 @@ PAGES = [
     ),
     Page("/webhooks/{webhook}/rotate/", OWNERS, alpha=404, method="post"),
     Page("/webhooks/{webhook}/test/", (), alpha=405, other=405),
+    Page("/batch-jobs/", EVERYBODY),
+    Page("/batch-jobs/new/", EVERYBODY),
+    Page("/batch-jobs/{job}/", OF_ALPHA),
+    Page("/batch-jobs/{job}/cancel/", PUBLISHERS),
+    *(
+        Page(f"/batch-jobs/{{job}}/{action}/", PUBLISHERS, method="post", status=302)
+        for action in ("cancel", "pause", "resume", "retry")
+    ),
+    Page("/batch-jobs/{job}/clone/", OF_ALPHA, method="post", status=302),
+    Page("/batch-jobs/{job}/pause/", (), alpha=405, other=405),
     Page("/account/", EVERYBODY),
     Page("/account/", EVERYBODY, method="post", status=302, data={"language": "en"}),
     Page("/audit/", MANAGERS, other=403),
@@ -147,6 +158,7 @@ def places(alpha: Team) -> dict[str, object]:
         "prefix": key.prefix,
         "webhook": webhook.pk,
         "delivery": deliver_to(webhook).uuid,
+        "job": make_job(version).pk,
         "pk": people["viewer"].pk,
         **people,
     }

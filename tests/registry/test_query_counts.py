@@ -22,6 +22,7 @@ from registry.models import Approval, ModelVersion, RegisteredModel, Team, Uploa
 from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
+from tests.ops.batch_making import make_job
 from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
 
@@ -33,7 +34,7 @@ FEW, MANY = 3, 12
 
 def add(alpha: Team, owner: User, numbers: range) -> None:
     """For each number a model, a version of `first`, a move of its alias, an approval, trash, and
-    an upload of the owner's, a webhook with a delivery, and one of the first webhook."""
+    an upload of the owner's, a batch job, a webhook with a delivery, one of the first webhook."""
     for number in numbers:
         begun = {"owner": f"user:{owner.pk}", "expires_at": timezone.now() + timedelta(days=1)}
         Upload.objects.create(filename="weights.onnx", size=1, **begun)
@@ -52,6 +53,7 @@ def add(alpha: Team, owner: User, numbers: range) -> None:
         away = {"deleted_at": timezone.now(), "deleted_by": "somebody"}
         RegisteredModel.objects.filter(pk=gone.pk).update(**away)
         deliver_to(make_webhook(alpha, f"hook-{number}"))
+        make_job(version, state="running", input_name=f"input-{number}")
         deliver_to(Webhook.objects.earliest("pk"))
         thrown = _version("first", f"2.{number}.0")
         ModelVersion.objects.filter(pk=thrown.pk).update(**away)
