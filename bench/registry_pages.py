@@ -71,6 +71,7 @@ API_PAGES = {
     "audit trail": f"{API}/audit/",
     "webhooks": f"{API}/webhooks/",
     "batch jobs": f"{API}/batch-jobs/",
+    "schedules": f"{API}/batch-schedules/",
 }
 CONSOLE_PAGES = {
     "console, overview": "/",
@@ -96,6 +97,7 @@ CONSOLE_PAGES = {
     "console, batch jobs": "/batch-jobs/",
     "console, batch jobs, search": "/batch-jobs/?q=vision&state=running",
     "console, new batch job": "/batch-jobs/new/",
+    "console, schedules": "/batch-schedules/",
     "console, serving": "/serving/",
     "console, audit": "/audit/",
 }

@@ -60,7 +60,7 @@ def checked(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
     try:
         return field.run_validation(value)
     except serializers.ValidationError as error:
-        raise forms.ValidationError([str(detail) for detail in error.args[0]]) from None
+        raise forms.ValidationError([str(detail) for detail in error.detail]) from None
 
 
 def model_names(names: list[str]) -> list[str]:

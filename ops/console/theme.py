@@ -82,6 +82,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Versions"), "layers", _page("registry_modelversion_changelist")),
                     _item(_("Publish"), "cloud_upload", _page("publish"), "may_publish"),
                     _item(_("Batch jobs"), "stacks", _page("inference_batchjob_changelist")),
+                    _item(_("Schedules"), "schedule", _page("inference_batchschedule_changelist")),
                     {
                         **_item(_("Approvals"), "approval", _page("approvals")),
                         "badge": "ops.console.approval_pages.pending_count",

@@ -14,6 +14,7 @@ from registry.models import Approval, Blob, Sample, Team
 from registry.services.aliases import alias_set
 from registry.services.versions import version_delete
 from tests.cast import CAST, enter, enter_admin
+from tests.inference.batch.scheduling import schedule_make
 from tests.ops.batch_making import make_job
 from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
@@ -157,6 +158,7 @@ def places(alpha: Team) -> dict[str, object]:
         "trashed": trashed.pk,
         "prefix": key.prefix,
         "webhook": webhook.pk,
+        "schedule": schedule_make(alpha, people["developer"], overlap="allow").pk,
         "delivery": deliver_to(webhook).uuid,
         "job": make_job(version).pk,
         "pk": people["viewer"].pk,

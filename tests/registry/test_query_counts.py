@@ -17,11 +17,13 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from aihub.events import SYSTEM
+from inference.models import BatchSchedule
 from ops.models import Webhook
 from registry.models import Approval, ModelVersion, RegisteredModel, Team, Upload
 from registry.processing import builtin
 from registry.processing.steps import Context
 from registry.services.aliases import alias_set
+from tests.inference.batch.scheduling import schedule_make
 from tests.ops.batch_making import make_job
 from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
@@ -34,7 +36,8 @@ FEW, MANY = 3, 12
 
 def add(alpha: Team, owner: User, numbers: range) -> None:
     """For each number a model, a version of `first`, a move of its alias, an approval, trash, and
-    an upload of the owner's, a batch job, a webhook with a delivery, one of the first webhook."""
+    an upload of the owner's, a batch job, a schedule, a webhook with a delivery, and one of the
+    first webhook."""
     for number in numbers:
         begun = {"owner": f"user:{owner.pk}", "expires_at": timezone.now() + timedelta(days=1)}
         Upload.objects.create(filename="weights.onnx", size=1, **begun)
@@ -55,6 +58,7 @@ def add(alpha: Team, owner: User, numbers: range) -> None:
         deliver_to(make_webhook(alpha, f"hook-{number}"))
         make_job(version, state="running", input_name=f"input-{number}")
         deliver_to(Webhook.objects.earliest("pk"))
+        schedule_make(alpha, owner)
         thrown = _version("first", f"2.{number}.0")
         ModelVersion.objects.filter(pk=thrown.pk).update(**away)
 
@@ -79,12 +83,15 @@ def asked(client: Client, path: str, headers: dict[str, str]) -> int:
 def measured(user: User) -> dict[str, int]:
     api, console = Client(), Client()
     console.force_login(user)
-    webhook = Webhook.objects.earliest("pk").pk
+    places = {
+        "webhook": Webhook.objects.earliest("pk").pk,
+        "schedule": BatchSchedule.objects.earliest("pk").pk,
+    }
     token: dict[str, Any] = {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
     return {
-        path: asked(api, path.format(webhook=webhook), token)
+        path: asked(api, path.format(**places), token)
         if path.startswith("/api/")
-        else asked(console, path.format(webhook=webhook), {})
+        else asked(console, path.format(**places), {})
         for path in COUNTS
     }
 

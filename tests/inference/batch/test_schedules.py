@@ -1,7 +1,7 @@
 """Schedules: made and changed by whom, and what happens when one is due."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from ops.identity.directory import principal_find
 from ops.keys import key_create, key_revoke
 from ops.models import AuditEvent
 from registry.models import Membership, RegisteredModel, Team
+from tests.inference.batch.scheduling import make_due
 from tests.registry.making import make_model, make_ready, publish
 
 pytestmark = pytest.mark.django_db
@@ -37,12 +38,6 @@ def made(client: Any, **changes: Any) -> BatchSchedule:
     answer = client.post(URL, {**SAID, **changes}, format="json")
     assert answer.status_code == 201, answer.content
     return BatchSchedule.objects.get(pk=answer.json()["id"])
-
-
-def make_due(schedule: BatchSchedule) -> None:
-    """As if two hours had passed since it was made."""
-    before = timezone.now() - timedelta(hours=2)
-    BatchSchedule.objects.filter(pk=schedule.pk).update(settled_at=before, next_run_at=before)
 
 
 def fired(schedule: BatchSchedule) -> BatchJob | None:
