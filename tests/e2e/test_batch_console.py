@@ -71,7 +71,7 @@ def test_a_job_is_made_watched_to_its_end_and_fetched(
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Download").click()
     downloading.value.save_as(tmp_path / "output.jsonl")
-    output = [json.loads(line) for line in (tmp_path / "output.jsonl").open()]
+    output = [json.loads(line) for line in (tmp_path / "output.jsonl").read_bytes().splitlines()]
     assert len(output) == ROWS
     assert output[5]["predictions"] == [6.0, 1.0, 1.0, 2.0]
     assert not visit.overflows()
