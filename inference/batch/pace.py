@@ -29,13 +29,14 @@ def pace_known(job: BatchJob, variant: VariantSpec | None) -> Pace | None:
     """As the last job of the same version in the same form had it, None where there is none.
 
     As long as its chunks took a fair time nothing changes, so that the same job again computes the
-    same batches in the same chunks.
+    same batches in the same chunks. A job too short to show a pace changes nothing either: a few
+    rows are slow, each. What a caller had asked for was for that job.
     """
-    for plan, seconds, done, failed in _earlier(job):
-        if _name(plan.get("variant")) != (variant.name if variant else ""):
+    for plan, options, seconds, done, failed in _earlier(job):
+        if _name(plan.get("variant")) != (variant.name if variant else "") or _is_asked(options):
             continue
         batch, rows, a_row = plan["batch"], plan["chunk_rows"], seconds / (done + failed)
-        if FITS[0] <= a_row * rows <= FITS[1]:
+        if seconds < FITS[0] or FITS[0] <= a_row * rows <= FITS[1]:
             return Pace(batch, rows)
         return Pace(batch, _rows(batch, a_row))
     return None
@@ -48,8 +49,12 @@ def _rows(batch: int, seconds_a_row: float) -> int:
 
 def _earlier(job: BatchJob) -> Any:
     same = BatchJob.objects.filter(version=job.version_id, state=JobState.SUCCEEDED, seconds__gt=0)
-    ran = same.exclude(done=0, failed=0).order_by("-pk")
-    return ran.values_list("plan", "seconds", "done", "failed")[:LOOKED_AT]
+    ran = same.exclude(done=0).order_by("-pk")  # rows that only fail cost a model nothing
+    return ran.values_list("plan", "options", "seconds", "done", "failed")[:LOOKED_AT]
+
+
+def _is_asked(options: dict[str, Any]) -> bool:
+    return "batch_size" in options or "chunk_rows" in options
 
 
 def _name(variant: dict[str, Any] | None) -> str:
