@@ -1,7 +1,5 @@
 """Batch jobs as the hub has them: made over an input, and told of."""
 
-import io
-import json
 import tempfile
 import uuid
 from pathlib import Path
@@ -14,8 +12,7 @@ from aihub.cli.hub import IDEMPOTENCY, Hub
 from aihub.cli.local import Source
 from aihub.cli.output import Output
 from aihub.cli.packing import packed
-from aihub.cli.progress import Meter, metered
-from aihub.cli.sending import NotAllowed, Sender, kept_if_interrupted
+from aihub.cli.sending import Sender, kept_if_interrupted
 from aihub.cli.unfinished import Memory
 from aihub.cli.which import Which
 
@@ -46,11 +43,7 @@ class Maker:
     def _of_file(self, file: Path, memory: Memory, parallel: int) -> dict[str, Any]:
         source, sender = Source(file, file.name), Sender(self.hub, self.output, parallel)
         with memory.alone(), kept_if_interrupted():
-            try:
-                sent = sender.send(source, sender.summed(source, memory), memory)
-            except NotAllowed:  # who may predict alone sends the file with the form
-                memory.forget()
-                return self._with(file)
+            sent = sender.send(source, sender.summed(source, memory), memory)
             job = self._over({"upload": sent.upload})
             if not self.kept:  # the same key asks for the same upload
                 memory.forget()
@@ -60,39 +53,6 @@ class Maker:
         body = self.body | {"input": stored}
         job: dict[str, Any] = self.hub.call("POST", JOBS, json=body, headers=self.headers)
         return job
-
-    def _with(self, file: Path) -> dict[str, Any]:
-        said = {
-            name: json.dumps(value) if isinstance(value, dict) else value
-            for name, value in self.body.items()
-        }
-        with metered(self.output, file.name, file.stat().st_size) as meter, _Told(file, meter) as f:
-            files = {"input": (file.name, f)}
-            job: dict[str, Any] = self.hub.call(
-                "POST", JOBS, data=said, files=files, headers=self.headers
-            )
-        return job
-
-
-class _Told(io.FileIO):
-    """A file that tells a meter how far it was read."""
-
-    def __init__(self, file: Path, meter: Meter) -> None:
-        super().__init__(file)
-        self._meter, self._read = meter, 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        content = super().read(-1 if size is None else size)
-        self._count(len(content))
-        return content
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._count(-self._read)
-        return super().seek(offset, whence)
-
-    def _count(self, count: int) -> None:
-        self._read += count
-        self._meter.add(count)
 
 
 def check(hub: Hub, wanted: Which, body: dict[str, Any]) -> None:

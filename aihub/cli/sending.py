@@ -37,10 +37,6 @@ class Sent:
     bytes_sent: int
 
 
-class NotAllowed(Failure):
-    """The caller may not upload at all."""
-
-
 @contextmanager
 def kept_if_interrupted() -> Iterator[None]:
     """What Ctrl-C means while files are sent."""
@@ -102,12 +98,7 @@ class Sender:
             "size": unfinished.identity.size,
             "sha256": unfinished.sha256,
         }
-        try:
-            upload = self.hub.post("/uploads/", body)
-        except Failure as failure:
-            if failure.status == 403:
-                raise NotAllowed(failure.message, failure.code, status=403) from None
-            raise
+        upload = self.hub.post("/uploads/", body)
         memory.keep(Unfinished(unfinished.identity, unfinished.sha256, upload["id"]))
         return upload
 
