@@ -33,6 +33,7 @@ MISSING = N_("A file of this version is missing from the storage.")
 CHANGED = N_("A file of this version was changed in the storage: its sum is wrong.")
 STORE_FULL = N_("The file storage is full.")
 CACHE_FULL = N_("The disk for local copies of the stored files is full.")
+_NOWHERE = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR}  # keys that no content can have
 _verified = VerifiedFiles()
 _SEND = TransferConfig(
     use_threads=False, multipart_threshold=64 * CHUNK, multipart_chunksize=64 * CHUNK
@@ -355,6 +356,8 @@ def store_errors(full: str = STORE_FULL) -> Iterator[None]:
     except OSError as error:
         if error.errno in file_cache.FULL:
             raise StorageUnavailable(full) from error
+        if error.errno in _NOWHERE:
+            raise FileNotFoundError(error.errno, error.strerror, error.filename) from error
         raise
 
 

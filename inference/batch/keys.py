@@ -1,8 +1,13 @@
-"""Where the objects of a job lie in the store."""
+"""Where the objects of a job lie in the store, and which others it may read."""
+
+import re
+from collections.abc import Iterable
 
 ROOT = "batch/"
 INPUTS = "inputs/"  # what teams put there themselves, a folder each
 RESERVED = ("files/", "uploads/", ROOT)  # what the hub keeps for itself
+LONGEST = 1024  # bytes of a key
+_STEPS = re.compile(r"(^|/)\.{0,2}(/|$)|[\\\0]")  # what a folder takes for another place
 
 
 def root(job_id: int) -> str:
@@ -35,3 +40,16 @@ def manifest(job_id: int) -> str:
 def of_team(team: str) -> str:
     """The prefix under which a team's members may name objects."""
     return f"{INPUTS}{team}/"
+
+
+def is_plain(key: str) -> bool:
+    """Whether a key names the same place in every store, folders among them."""
+    return not _STEPS.search(key) and len(key.encode("utf-8", "replace")) <= LONGEST
+
+
+def is_within(key: str, roots: Iterable[str]) -> bool:
+    """Whether a plain key lies under one of the prefixes, taken as folders; all do under an empty
+    one. What the hub keeps for itself is nobody's."""
+    if key.startswith(RESERVED):
+        return False
+    return any(key.startswith(root.rstrip("/") + "/") if root else True for root in roots)

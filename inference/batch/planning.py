@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -170,7 +171,8 @@ class _Planning:
         key = keys.listing(self.job.pk)
         try:
             with self.files.open(key) as file:
-                return file.read().decode().splitlines()
+                listed: list[str] = orjson.loads(file.read())
+                return listed
         except FileNotFoundError:
             pass
         found = sorted(stored.key for stored in blob_storage().listing(self.job.prefix))
@@ -179,7 +181,7 @@ class _Planning:
                 N_("There is nothing under “%(prefix)s”."), prefix=self.job.prefix
             )
         with self.files.write(key) as out:
-            out.write("\n".join(found).encode())
+            out.write(orjson.dumps(found))
         return found
 
     def _settle(self) -> tuple[Plan, Sampled]:

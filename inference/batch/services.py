@@ -140,9 +140,15 @@ def _check_prefix(principal: Principal, prefix: str, roots: list[str]) -> None:
     """Nobody reads what the hub keeps for itself, and teams read their own."""
     if not prefix:
         return
+    if not keys.is_plain(prefix.removesuffix("/")):
+        raise Problem(
+            400,
+            N_("“%(prefix)s” is no prefix; one looks like “inputs/team/folder/”."),
+            prefix=prefix,
+        )
     if prefix.startswith(keys.RESERVED) or any(p.startswith(prefix) for p in keys.RESERVED):
         raise Problem(403, N_("“%(prefix)s” is the hub's own."), prefix=prefix)
-    if not any(prefix.startswith(root) for root in roots):
+    if not keys.is_within(prefix, roots):
         raise Problem(
             403,
             N_("You may read objects under %(roots)s, not under “%(prefix)s”."),

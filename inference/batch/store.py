@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
-from registry.storage import BlobStorage, LocalBlobStorage, Reading, blob_storage
+from registry.storage import BlobStorage, LocalBlobStorage, Reading, blob_storage, store_errors
 
 WINDOW = 1024 * 1024  # bytes that one read from afar asks for
 AHEAD = 8 * WINDOW  # bytes that are rather skipped than asked for anew
@@ -38,7 +38,8 @@ def stored(key: str) -> IO[bytes]:
     """An object as a file that one may go about in; FileNotFoundError where there is none."""
     storage = blob_storage()
     if isinstance(storage, LocalBlobStorage):
-        return Path(storage.path(key)).open("rb")
+        with store_errors():
+            return Path(storage.path(key)).open("rb")
     return io.BufferedReader(_Far(storage, key), WINDOW)
 
 

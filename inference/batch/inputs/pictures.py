@@ -19,7 +19,7 @@ from inference.batch.inputs.entries import (
 from inference.batch.inputs.sources import Unwrapped, codec_of, filled
 from inference.batch.inputs.tars import Forward, Seeking, laid_rows, lay, tar_entries, tar_rows
 from inference.batch.inputs.zips import zip_entries, zip_rows
-from inference.batch.keys import RESERVED
+from inference.batch.keys import is_plain, is_within
 from inference.batch.rows import Fault, Files, Place, Rows
 
 FETCHERS = 8  # objects that are fetched at the same time
@@ -48,7 +48,7 @@ def with_pictures(files: Files, blocks: Iterable[Rows], roots: Sequence[str]) ->
     """Rows whose items are keys in the store, with the objects in their place."""
     for block in blocks:
         keys = [
-            item if isinstance(item, str) and _may_read(item, roots) else None
+            item if isinstance(item, str) and is_plain(item) and is_within(item, roots) else None
             for item in block.items or ()
         ]
         fetched = _fetched(files, [key for key in keys if key is not None])
@@ -62,16 +62,6 @@ def with_pictures(files: Files, blocks: Iterable[Rows], roots: Sequence[str]) ->
 def _outside(block: Rows, index: int) -> Fault:
     assert block.items is not None
     return Fault(OUTSIDE, {"key": str(block.items[index])[:200]})
-
-
-def _may_read(key: str, roots: Sequence[str]) -> bool:
-    """Whether a key lies under one of the prefixes, taken as folders; all do under an empty one.
-
-    What the hub keeps for itself is nobody's.
-    """
-    if ".." in key.split("/") or "\\" in key or "\0" in key or key.startswith(RESERVED):
-        return False
-    return any(key.startswith(root.rstrip("/") + "/") if root else True for root in roots)
 
 
 def _fetched(files: Files, keys: Sequence[str]) -> Iterator[bytes | Fault]:

@@ -16,7 +16,7 @@ from registry.models import ModelVersion, RegisteredModel, Team
 from registry.processing import worker
 from registry.processing.worker import BATCH
 from registry.storage import blob_storage
-from tests.contract.making import tiny_onnx
+from tests.contract.making import state_dict_file, tiny_onnx
 from tests.registry.making import make_model, publish, staged
 
 
@@ -27,6 +27,16 @@ def make_tiny(team: Team, folder: Path, name: str = "tiny", **fields: Any) -> Re
     while worker.run_one():
         pass
     assert ModelVersion.objects.get(model=model).state == "ready"
+    return model
+
+
+def make_pictures(team: Team, folder: Path) -> RegisteredModel:
+    """A model of a ready version that classifies pictures, by chance."""
+    model = make_model(team, "pictures")
+    fields = {"architecture": "resnet18", "num_classes": 10}
+    publish(model, "1.0.0", state_dict_file(folder / "r.pth").read_bytes(), **fields)
+    while worker.run_one():
+        pass
     return model
 
 

@@ -23,16 +23,16 @@ from inference.models import BatchChunk, BatchJob
 from inference.models.batch import Priority
 from ops.models import AuditEvent
 from registry.models import Job, RegisteredModel, Team, Upload
-from registry.processing import worker
 from registry.processing.jobs import LeaseLost
 from registry.services.sweeping import uploads_sweep
 from registry.services.versions import version_delete
 from registry.storage import StorageUnavailable, blob_storage
-from tests.contract.making import photograph, state_dict_file
+from tests.contract.making import photograph
 from tests.inference.batch.jobs_made import (
     fresh,
     lines,
     make_job,
+    make_pictures,
     make_tiny,
     numbered,
     output_rows,
@@ -42,7 +42,6 @@ from tests.inference.batch.jobs_made import (
     work,
     worked,
 )
-from tests.registry.making import make_model, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SMALL = {"batch_size": 4, "chunk_rows": 8}
@@ -232,11 +231,7 @@ def test_only_what_failed_is_computed_again(
 
 
 def test_rows_that_can_be_read_now_go_well_when_retried(alpha: Team, tmp_path: Path) -> None:
-    model = make_model(alpha, "pictures")
-    fields = {"architecture": "resnet18", "num_classes": 10}
-    publish(model, "1.0.0", state_dict_file(tmp_path / "r.pth").read_bytes(), **fields)
-    while worker.run_one():
-        pass
+    model = make_pictures(alpha, tmp_path)
     for name in ("a.jpg", "b.jpg"):
         put(f"inputs/alpha/photos/{name}", b"not yet", tmp_path)
     order = services.Order(model=model, prefix="inputs/alpha/photos/")
