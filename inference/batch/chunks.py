@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys, outputs
 from inference.batch.claims import ChunkLease, chunk_claim
@@ -75,8 +76,10 @@ def _compute(lease: ChunkLease, keeper: Keeper) -> None:
         _fail(lease, N_("A part of the input cannot be computed: %(error)s."), values)
 
 
+@retry_deadlocks
 def _fail(lease: ChunkLease, message: str, values: Any) -> None:
     with transaction.atomic():
+        ends.job_lock(lease.job_id)
         lease.confirm()
         ends.job_fail(lease.job_id, message, values)
 
@@ -145,11 +148,11 @@ class _Work:
         self._part(_only(self._slices(), at), new)
         return outputs.replace_rows(old, shape, new, at, self.made)
 
+    @retry_deadlocks
     def _commit(self, part: Part, errors: list[tuple[Any, str]], seconds: float) -> None:
         """Count the chunk, once: under its lease, in one transaction with its becoming done."""
         with transaction.atomic():
-            jobs = BatchJob.objects.select_for_update().defer("plan", "report")
-            job = jobs.get(pk=self.chunk.job_id)
+            job = ends.job_lock(self.chunk.job_id)
             self.lease.confirm()
             if job.state not in UNFINISHED:
                 raise LeaseLost

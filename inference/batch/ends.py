@@ -1,4 +1,8 @@
-"""How a job ends: all its chunks done, or none of them wanted any more."""
+"""How a job ends: all its chunks done, or none of them wanted any more.
+
+Whoever changes a job locks its row first, and only then what hangs on it (chunks, the job table):
+in one order, nobody waits for who waits for them.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +20,11 @@ from registry.processing import jobs
 PLANNING, FINISHING = "batch-plan", "batch-finish"
 
 
+def job_lock(pk: int) -> BatchJob:
+    """The job, which nobody else changes until the transaction ends; what is large of it waits."""
+    return BatchJob.objects.select_for_update().defer("plan", "report").get(pk=pk)
+
+
 def job_settle(job: BatchJob) -> None:
     """Have the output made where every chunk is done. `job` is locked."""
     if job.planned and job.chunks_done == job.chunks and job.state in UNFINISHED:
@@ -24,7 +33,7 @@ def job_settle(job: BatchJob) -> None:
 
 def job_fail(pk: int, message: str, values: Mapping[str, Any]) -> None:
     """End an unfinished job with a reason, in the caller's transaction; else nothing happens."""
-    job = BatchJob.objects.select_for_update().get(pk=pk)
+    job = job_lock(pk)
     if job.state not in UNFINISHED:
         return
     job.reason_message, job.reason_values = message, dict(values)
@@ -64,7 +73,7 @@ def job_tell(job: BatchJob, event: str, actor: Principal, **more: Any) -> None:
 
 
 def enqueue_again(kind: str, subject_id: int) -> None:
-    """Enqueue a job of the job table, also where it was done before."""
+    """Enqueue a job of the job table, also where it was done before; whoever still runs it does so
+    over what is no more, and loses its lease."""
     jobs.enqueue(kind, subject_id)
-    done = Job.objects.filter(kind=kind, subject_id=subject_id)
-    jobs.restart(done.exclude(state__in=(Job.States.QUEUED, Job.States.RUNNING)), as_new=True)
+    jobs.restart(Job.objects.filter(kind=kind, subject_id=subject_id), as_new=True)

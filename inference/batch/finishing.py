@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM
 from aihub.problems import N_
 from inference.batch import ends, keys, outputs
@@ -46,11 +47,17 @@ def finish(lease: Lease) -> None:
         logger.exception("finishing batch job %s stops; its lease will end", job)
     except Exception as error:
         logger.exception("batch job %s cannot be finished", job)
-        with transaction.atomic():
-            lease.confirm()
-            lease.succeed()
-            values = {"error": f"{type(error).__name__}: {error}"[:300]}
-            ends.job_fail(job.pk, N_("The output cannot be written: %(error)s."), values)
+        values = {"error": f"{type(error).__name__}: {error}"[:300]}
+        _fail(job, lease, N_("The output cannot be written: %(error)s."), values)
+
+
+@retry_deadlocks
+def _fail(job: BatchJob, lease: Lease, message: str, values: Any) -> None:
+    with transaction.atomic():
+        ends.job_lock(job.pk)
+        lease.confirm()
+        lease.succeed()
+        ends.job_fail(job.pk, message, values)
 
 
 @dataclass
@@ -69,9 +76,13 @@ class _Finishing:
             return
         output = self._described(joined)
         output["manifest"] = self._write_manifest(output)
+        self._end(output)
+
+    @retry_deadlocks
+    def _end(self, output: dict[str, Any]) -> None:
         with transaction.atomic():
+            job = ends.job_lock(self.job.pk)
             self.lease.confirm()
-            job = BatchJob.objects.select_for_update().get(pk=self.job.pk)
             if job.state not in UNFINISHED:
                 raise LeaseLost
             job.output = output
@@ -84,6 +95,7 @@ class _Finishing:
         whole = self.folder / "output"
         with whole.open("wb") as out, closing(self._parts()) as parts:
             joined = outputs.assemble(shape, parts, out)
+        self.lease.confirm()  # or the output of whoever has it now would be overwritten
         self.files.put(whole, keys.output(self.job.pk, shape.format))
         return joined
 
@@ -94,11 +106,12 @@ class _Finishing:
             with self.files.open(keys.part(self.job.pk, number)) as file:
                 yield Part(**part), file
 
+    @retry_deadlocks
     def _compute_again(self, number: int) -> None:
         logger.error("part %s of batch job %s is damaged; it is computed again", number, self.job)
         with transaction.atomic():
+            job = ends.job_lock(self.job.pk)
             self.lease.confirm()
-            job = BatchJob.objects.select_for_update().get(pk=self.job.pk)
             chunk = BatchChunk.objects.get(job=job, number=number)
             job.done -= chunk.rows - chunk.failed
             job.failed -= chunk.failed

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys
 from inference.batch.chunks import chunk_run
@@ -78,8 +79,10 @@ def plan(lease: Lease) -> None:
         _refuse(job, lease, N_("The input cannot be read: %(error)s."), values)
 
 
+@retry_deadlocks
 def _refuse(job: BatchJob, lease: Lease, message: str, values: Any) -> None:
     with transaction.atomic():
+        ends.job_lock(job.pk)
         lease.confirm()
         lease.succeed()
         ends.job_fail(job.pk, message, values)
@@ -101,11 +104,12 @@ class _Planning:
             self._judge(sample)
         self._write_chunks()
 
+    @retry_deadlocks
     def _change(self, change: Callable[[BatchJob], None]) -> None:
         """Change the job's row under the lease; LeaseLost where nobody wants its plan any more."""
         with transaction.atomic():
+            job = ends.job_lock(self.job.pk)
             self.lease.confirm()
-            job = BatchJob.objects.select_for_update().get(pk=self.job.pk)
             if job.state not in UNFINISHED:
                 raise LeaseLost
             change(job)

@@ -234,6 +234,7 @@ def job_clone(job: BatchJob, *, principal: Principal, key: str = "") -> BatchJob
     return job_create(principal=principal, order=order)
 
 
+@retry_deadlocks
 def job_cancel(job: BatchJob, *, principal: Principal) -> None:
     """Stop it for good; what is under way is left within seconds. Problem 409 once it is over."""
     with transaction.atomic():
@@ -241,6 +242,7 @@ def job_cancel(job: BatchJob, *, principal: Principal) -> None:
         ends.job_end(locked, JobState.CANCELLED, principal)
 
 
+@retry_deadlocks
 def job_pause(job: BatchJob, *, principal: Principal) -> None:
     """Take no more chunks; those under way are finished. Problem 409 unless it waits or runs."""
     with transaction.atomic():
@@ -251,6 +253,7 @@ def job_pause(job: BatchJob, *, principal: Principal) -> None:
         ends.job_tell(locked, "batch.paused", principal)
 
 
+@retry_deadlocks
 def job_resume(job: BatchJob, *, principal: Principal) -> None:
     """Go on with a paused job. Problem 409 for any other."""
     with transaction.atomic():
@@ -259,6 +262,7 @@ def job_resume(job: BatchJob, *, principal: Principal) -> None:
         ends.job_tell(locked, "batch.resumed", principal)
 
 
+@retry_deadlocks
 def job_retry(job: BatchJob, *, principal: Principal) -> None:
     """Compute what failed, and what was never computed; rows that went well stay as they are.
 
@@ -308,7 +312,7 @@ def _expiry() -> datetime:
 
 
 def _locked(job: BatchJob, states: tuple[JobState, ...], otherwise: str) -> BatchJob:
-    found = BatchJob.objects.select_for_update().get(pk=job.pk)
+    found = ends.job_lock(job.pk)
     if found.state not in states:
         raise Problem(409, otherwise, state=found.get_state_display())
     return found
