@@ -196,6 +196,10 @@ def _create_stored(request: Request) -> BatchJob:
 
 
 def _create_sent(request: Request) -> BatchJob:
+    if len(request._request.FILES.getlist(INPUT)) > 1:
+        raise Problem(
+            400, N_("Send one file as “%(field)s”; several go into an archive."), field=INPUT
+        )
     data = validated(BatchJobForm, request.data)
     upload: Upload = data.pop(INPUT).upload
     said = {name: value for name, value in cast(Any, request.data).items() if name != INPUT}

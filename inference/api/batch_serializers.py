@@ -1,5 +1,6 @@
 """What the API of batch jobs takes and gives."""
 
+import codecs
 from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy as _
@@ -16,6 +17,8 @@ PRIORITIES = {choice.name.lower(): choice.value for choice in Priority}
 COLUMNS_MAX = 10_000
 ROWS_MAX = 10_000_000
 BATCH_MAX = 8192
+# ASCII, also as some codecs take it for something else.
+PLAIN = bytes(set(range(128)) - set(b"\\")) + rb"\n\u0041.xn--mnchen-3ya"
 OPTIONS = (
     *("top", "columns", "key", "delimiter", "encoding", "header", "fail_over"),
     *("batch_size", "chunk_rows", "notify"),
@@ -34,6 +37,17 @@ class ColumnsField(ObjectField):
             if len(names) > COLUMNS_MAX:
                 raise serializers.ValidationError(_("Too many columns."))
         return value
+
+
+def _is_known(encoding: str) -> bool:
+    """Whether tables are read in it: ASCII, which separates cells and lines, is itself in it, or
+    it is one of whole units of 16 or 32 bits."""
+    try:
+        if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+            return True
+        return PLAIN.decode(encoding) == PLAIN.decode("ascii")
+    except (LookupError, ValueError):
+        return False
 
 
 class StoredInput(StrictSerializer):
@@ -75,10 +89,8 @@ class BatchJobFields(StrictSerializer):
     notify = FlagField(required=False, help_text="Whether who made it is told of its end by mail.")
 
     def validate_encoding(self, encoding: str) -> str:
-        try:
-            "".encode(encoding)
-        except (LookupError, ValueError):
-            raise serializers.ValidationError(_("There is no such encoding.")) from None
+        if not _is_known(encoding):
+            raise serializers.ValidationError(_("There is no such encoding."))
         return encoding
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class _Finishing:
         with transaction.atomic():
             job = ends.job_lock(self.job.pk)
             self.lease.confirm()
-            if job.state not in UNFINISHED:
+            if job.state not in UNFINISHED or job.chunks_done < job.chunks:
                 raise LeaseLost
             job.output = output
             job.save(update_fields=["output"])

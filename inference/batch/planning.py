@@ -39,6 +39,7 @@ AT_ONCE = 200  # chunks written down in one transaction,
 AT_LEAST_EVERY = 0.5  # seconds, as workers wait for them
 TURN_AFTER = 10.0  # seconds of reading, between two chunks that are computed meanwhile
 MAX_ATTEMPTS = 20  # more than a chunk has, which may be what kills
+MOST_CHUNKS = 100_000  # of a job: a row of the database and an object of the store each
 ALL_LIKE_THE_SAMPLE = 20  # rows of a sample that say something about all
 
 logger = logging.getLogger(__name__)
@@ -240,6 +241,7 @@ class _Planning:
         rows = chunks = 0
         since = time.monotonic()
         for first, some in _together(places):
+            self._check_count(first + len(some))
             self._change(partial(self._add, first=first, places=some))
             rows += sum(place.rows for place in some)
             chunks += len(some)
@@ -250,6 +252,17 @@ class _Planning:
         if not chunks:
             raise inputs.Unreadable(N_("The input has no rows."))
         self._change(lambda job: self._end(job, rows, chunks))
+
+    def _check_count(self, chunks: int) -> None:
+        if chunks > MOST_CHUNKS:
+            raise inputs.Unreadable(
+                N_(
+                    "The input has more than %(most)s chunks of %(rows)s rows; "
+                    "name more rows in “chunk_rows”."
+                ),
+                most=MOST_CHUNKS,
+                rows=self.job.plan["chunk_rows"],
+            )
 
     def _add(self, job: BatchJob, first: int, places: Sequence[Place]) -> None:
         now = timezone.now()

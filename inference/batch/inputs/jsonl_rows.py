@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from aihub.problems import N_
 from inference.batch.inputs.described import Described
 from inference.batch.inputs.grouping import Outcome, rows_from
+from inference.batch.inputs.json_values import NoJson, json_value
 from inference.batch.inputs.keys import Naming
 from inference.batch.inputs.lines import Block
 from inference.batch.inputs.taking import Taker
@@ -67,10 +66,9 @@ class JsonRows:
         try:
             if self._encoding is not None:
                 data = block.record(index).decode(self._encoding)
-            return orjson.loads(data)
-        except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
-            reason = str(error).partition(":")[0]
-            return Fault(NO_JSON, {"error": reason}, int(block.lines[index]))
+            return json_value(data)
+        except (NoJson, UnicodeDecodeError) as error:
+            return Fault(NO_JSON, {"error": str(error)}, int(block.lines[index]))
 
     def _outcome(self, value: Any, line: int) -> Outcome:
         if isinstance(value, Fault):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from aihub.problems import N_
 from inference.batch.inputs.csv_rows import Parser
 from inference.batch.inputs.described import CSV, PARQUET, Described, Unreadable
+from inference.batch.inputs.json_values import NoJson, elements, json_value
 from inference.batch.inputs.lines import Block
 from inference.batch.inputs.parquet import parquet_file
 from inference.batch.inputs.tensors import is_number
@@ -98,16 +98,16 @@ def _cell_column(name: str, cells: list[str]) -> Column:
     if full and sum(map(is_number, full)) * 2 > len(full):
         return Column(name, NUMBER)
     if full and full[0].startswith("["):
-        with suppress(orjson.JSONDecodeError):
-            return _value_column(name, orjson.loads(full[0]))
+        with suppress(NoJson):
+            return _value_column(name, json_value(full[0]))
     return Column(name, TEXT)
 
 
 def _json_columns(files: Files, key: str, described: Described) -> list[Column]:
     columns: dict[str, Any] = {}
     for record in _sample(files, key, described):
-        with suppress(orjson.JSONDecodeError):
-            value = orjson.loads(record)
+        with suppress(NoJson):
+            value = json_value(record)
             if isinstance(value, Mapping):
                 columns.update({k: v for k, v in value.items() if columns.get(k) is None})
     return [_value_column(name, value) for name, value in columns.items()]
@@ -115,14 +115,10 @@ def _json_columns(files: Files, key: str, described: Described) -> list[Column]:
 
 def _value_column(name: str, value: Any) -> Column:
     if isinstance(value, list):
-        return Column(name, LIST, _elements(value))
+        return Column(name, LIST, elements(value))
     if isinstance(value, int | float):
         return Column(name, NUMBER)
     return Column(name, TEXT if isinstance(value, str) else OTHER)
-
-
-def _elements(value: Any) -> int:
-    return sum(map(_elements, value)) if isinstance(value, list) else 1
 
 
 def _parquet_columns(files: Files, key: str, described: Described) -> list[Column]:
@@ -134,7 +130,7 @@ def _parquet_columns(files: Files, key: str, described: Described) -> list[Colum
         batch = next(file.iter_batches(1, columns=unknown, use_threads=False), None)
     if batch is None or not batch.num_rows:
         return columns
-    found = {name: _elements(batch.column(name)[0].as_py() or []) for name in unknown}
+    found = {name: elements(batch.column(name)[0].as_py() or []) for name in unknown}
     return [Column(c.name, c.kind, found.get(c.name, c.length)) for c in columns]
 
 

@@ -1,15 +1,16 @@
 """Tensors of a row, or of many at once, from the values of a table."""
 
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
-import orjson
 
 from aihub.problems import N_
+from inference.batch.inputs.json_values import MAX_DEPTH, NoJson, json_value
 from inference.runtimes.base import Array
 from inference.signature import TensorSpec
 
@@ -23,6 +24,7 @@ NO_LIST = N_("Column “%(column)s” is no list.")
 NOT_FINITE = N_("Column “%(column)s” is not finite: “%(value)s”.")
 RANGE = N_("Column “%(column)s” is out of the range of %(datatype)s: “%(value)s”.")
 SHAPE = N_("Column “%(column)s” has the shape %(found)s instead of %(expected)s.")
+DEEP = N_("Column “%(column)s” holds lists within lists, too deep.")
 UNEVEN = N_("Column “%(column)s” holds lists of different lengths.")
 
 TRUE, FALSE = ("1", "true", "TRUE", "True"), ("0", "false", "FALSE", "False")
@@ -90,6 +92,8 @@ def _flattened(value: list[Any], column: str) -> tuple[list[int], list[Any]]:
     """The shape of nested lists, and their elements; or Bad where they are uneven."""
     shape, level = [len(value)], value
     while level and isinstance(level[0], list):
+        if len(shape) == MAX_DEPTH:
+            raise Bad(DEEP, column=column)
         length = len(level[0])
         if not all(isinstance(item, list) and len(item) == length for item in level):
             raise Bad(UNEVEN, column=column)
@@ -262,14 +266,14 @@ def _text_cell(cell: str, column: str) -> str:
 
 def _json_cell(cell: str, column: str) -> Any:
     try:
-        return orjson.loads(cell)
-    except orjson.JSONDecodeError:
+        return json_value(cell)
+    except NoJson:
         raise Bad(NO_LIST, column=column) from None
 
 
 def shown(value: object) -> str:
     """The beginning of a value, for a person."""
-    text = str(value)
+    text = value if isinstance(value, str) else reprlib.repr(value)
     return text if len(text) <= 60 else text[:60] + "…"
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from inference.batch.inputs import Unreadable
+from inference.batch.inputs.json_values import MAX_VALUES
 from inference.batch.inputs.lines import MAX_LINE
 from tests.inference.batch.folder import FolderFiles
 from tests.inference.batch.inputs_reading import FOUR, TEXT, chunks, plain, read, tensors, values
@@ -52,6 +53,31 @@ def test_each_kind_of_bad_line_is_a_fault_with_its_number(tmp_path: Path, rows: 
         "line 15: Column “x” is no list.",
         "line 16: The line is no JSON: unexpected end of data.",
     ]
+
+
+@pytest.mark.parametrize("depth", [33, 70, 500, 1000, 100_000])
+def test_lists_too_deep_within_lists_are_a_fault_of_their_row(tmp_path: Path, depth: int) -> None:
+    deep = b"[" * depth + b"1" + b"]" * depth
+    text = b'{"x": ' + deep + b"}\n" + deep + b'\n{"x": [1, 2, 3, 4]}\n'
+    *bad, good = values(read(tmp_path, FOUR, put(tmp_path, text)))
+    assert good == [1, 2, 3, 4]
+    assert all("too deep" in fault or "depth limit" in fault for fault in bad)
+
+
+def test_objects_deep_within_objects_are_a_fault_of_their_row(tmp_path: Path) -> None:
+    text = b'{"x": ' * 1000 + b"1" + b"}" * 1000 + b'\n{"x": [1, 2, 3, 4]}\n'
+    bad, good = values(read(tmp_path, FOUR, put(tmp_path, text)))
+    assert bad.startswith("line 1: Column “x” is no number: “{")
+    assert len(bad) < 120
+    assert good == [1, 2, 3, 4]
+
+
+def test_a_line_of_more_values_than_memory_has_room_for_is_not_parsed(tmp_path: Path) -> None:
+    crowded = b'{"x": [' + b"{}," * MAX_VALUES + b"1]}\n"
+    assert len(crowded) < MAX_LINE
+    bad, good = values(read(tmp_path, FOUR, put(tmp_path, crowded + b"[1, 2, 3, 4]\n")))
+    assert bad == "line 1: The line is no JSON: more than 4000000 values."
+    assert good == [1, 2, 3, 4]
 
 
 def test_rows_of_different_lengths_are_not_together(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from aihub.access import Principal, Role
 from aihub.events import SYSTEM
 from aihub.problems import Problem
-from inference.batch import chunks, claims, keys, planning, services, sweeping
+from inference.batch import chunks, claims, finishing, keys, planning, services, sweeping
 from inference.batch.claims import chunk_claim
 from inference.batch.ends import PLANNING
 from inference.batch.selectors import job_get, jobs_visible, progress_of
@@ -137,6 +137,36 @@ def test_a_damaged_part_is_computed_again(tiny: RegisteredModel, tmp_path: Path)
     put(keys.part(job.pk, 1), b"damaged", tmp_path)
     assert worked(job).done == 24
     assert len(output_rows(job)) == 24
+
+
+def test_an_output_in_the_making_is_not_taken_once_its_job_is_retried(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny, lines([*numbered(3), ["no row"]]), options=SMALL)
+    for _ in range(2):  # the plan, the only chunk
+        step()
+    join = finishing.outputs.assemble
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        services.job_cancel(job, principal=SYSTEM)
+        services.job_retry(job, principal=SYSTEM)
+        return join(*arguments)
+
+    monkeypatch.setattr(finishing.outputs, "assemble", overtaken)
+    step()
+    assert (fresh(job).state, fresh(job).chunks_done) == ("running", 0)
+    assert (worked(job).done, worked(job).failed) == (3, 1)
+
+
+def test_an_input_of_too_many_chunks_is_refused(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "MOST_CHUNKS", 3)
+    fits = make_job(tiny, lines(numbered(3)), options={"chunk_rows": 1})
+    many = make_job(tiny, lines(numbered(4)), options={"chunk_rows": 1})
+    assert worked(fits).chunks == 3
+    assert "more than 3 chunks of 1 rows" in fresh(many).reason
 
 
 def test_a_plan_that_was_broken_off_is_made_again(
