@@ -1,5 +1,6 @@
 """Writes: a batch job is made, and steered while it runs."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from registry.processing.worker import BATCH
 from registry.services.owning import BY_VERSION
 from registry.tasks import hint
 
+NO_MEMBER = N_("You are no member of the team “%(team)s”.")
 MAX_KEY = 200  # characters of an idempotency key
 
 
@@ -95,12 +97,17 @@ def job_made_before(principal: Principal, key: str, fingerprint: str) -> BatchJo
     """The job that an idempotency key made; Problem 409 where something else is asked now."""
     if not key:
         return None
-    found = BatchJob.objects.filter(owner=principal.id, idempotency_key=key).first()
+    found = BatchJob.objects.filter(owner=principal.id, idempotency_key=_sum(key)).first()
     if found and found.fingerprint != fingerprint:
         raise Problem(
             409, N_("This idempotency key belongs to another job, %(job)s."), job=found.pk
         )
     return found
+
+
+def _sum(key: str) -> str:
+    """What is kept of a key: some databases take letters of another case, or accents, for equal."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _asked(order: Order) -> dict[str, str]:
@@ -119,9 +126,7 @@ def _team_of(principal: Principal, order: Order) -> Team:
     """For whom it runs: the team named, else the model's if the caller is in it, else theirs."""
     if order.team:
         if not principal.is_admin and order.team.pk not in principal.roles:
-            raise Problem(
-                403, N_("You are no member of the team “%(team)s”."), team=order.team.name
-            )
+            raise Problem(403, NO_MEMBER, team=order.team.name)
         return order.team
     own = order.model.team
     if principal.is_admin or own.pk in principal.roles or not principal.roles:
@@ -200,7 +205,7 @@ def _job(principal: Principal, order: Order, settled: Settled) -> BatchJob:
         owner=principal.id,
         created_by=principal.name,
         person=principal.person,
-        idempotency_key=order.idempotency_key or None,
+        idempotency_key=_sum(order.idempotency_key) if order.idempotency_key else None,
         fingerprint=order.fingerprint,
         cloned_from=order.cloned_from,
         schedule=order.schedule,
@@ -255,9 +260,10 @@ def job_pause(job: BatchJob, *, principal: Principal) -> None:
 
 @retry_deadlocks
 def job_resume(job: BatchJob, *, principal: Principal) -> None:
-    """Go on with a paused job. Problem 409 for any other."""
+    """Go on with a paused job. Problem 409 for any other, 403 as for a retry."""
     with transaction.atomic():
         locked = _locked(job, (JobState.PAUSED,), N_("The job is %(state)s, not paused."))
+        _check_right(principal, locked)
         _run_again(locked)
         ends.job_tell(locked, "batch.resumed", principal)
 
@@ -266,11 +272,13 @@ def job_resume(job: BatchJob, *, principal: Principal) -> None:
 def job_retry(job: BatchJob, *, principal: Principal) -> None:
     """Compute what failed, and what was never computed; rows that went well stay as they are.
 
-    Problem 409 while it runs, where nothing failed, or where its input is gone.
+    Problem 409 while it runs, where nothing failed, or where its input is gone; 403 for who may no
+    longer do what it does.
     """
     with transaction.atomic():
         states = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
         locked = _locked(job, states, N_("The job is %(state)s; it can be retried once it ended."))
+        _check_right(principal, locked)
         _check_retry(locked)
         failed = BatchChunk.objects.filter(job=locked, state=BatchChunk.States.DONE, failed__gt=0)
         waiting = BatchChunk.objects.filter(job=locked, state=BatchChunk.States.WAITING)
@@ -286,6 +294,15 @@ def job_retry(job: BatchJob, *, principal: Principal) -> None:
             ends.enqueue_again(ends.PLANNING, locked.pk)
         ends.job_settle(locked)
         ends.job_tell(locked, "batch.retried", principal)
+
+
+def _check_right(principal: Principal, job: BatchJob) -> None:
+    """Who has a job go on may call its model, and is still in the team whose folder it reads."""
+    own = _roots_of(principal, job.team)
+    if any(root and not keys.is_within(root, own) for root in job.options["roots"]):
+        raise Problem(403, NO_MEMBER, team=job.team.name)
+    if job.model is not None and not principal.may(Action.PREDICT, job.model):
+        raise Problem(403, N_("You may not call the model “%(model)s”."), model=job.model_name)
 
 
 def _check_retry(job: BatchJob) -> None:

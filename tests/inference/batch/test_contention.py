@@ -102,6 +102,11 @@ def settled(job: BatchJob) -> BatchJob:
     return fresh(job)
 
 
+def test_idempotency_keys_that_look_alike_are_different(tiny: RegisteredModel) -> None:
+    made = {make_job(tiny, b"[1, 2, 3, 4]\n", idempotency_key=key).pk for key in ("a", "A", "á")}
+    assert len(made) == 3
+
+
 def test_the_same_idempotency_key_makes_one_job_however_many_ask(tiny: RegisteredModel) -> None:
     uploads = [staged(lines(numbered(1)), "rows.jsonl") for _ in range(20)]
     made = set()

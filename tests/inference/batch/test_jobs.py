@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from django.utils import timezone
 
-from aihub.access import Principal, Role
+from aihub.access import Action, Principal, Role, Scope
 from aihub.events import SYSTEM
 from aihub.problems import Problem
 from inference.batch import chunks, claims, finishing, keys, planning, services, sweeping
@@ -323,6 +323,24 @@ def test_members_see_their_teams_jobs_and_steer_what_they_may(
         job_get(outsider, job.pk)
     assert refused.value.status == 404
     assert not jobs_visible(outsider).exists()
+
+
+def test_who_left_the_team_or_may_not_predict_has_no_job_go_on(
+    tiny: RegisteredModel, alpha: Team
+) -> None:
+    made = member(alpha)
+    job = worked(make_job(tiny, lines([[1], *numbered(3)]), principal=made))
+    left = replace(made, roles={})
+    keyed = replace(made, scope=Scope(frozenset({Action.READ, Action.PUBLISH})))
+    for principal in (left, keyed):
+        with pytest.raises(Problem) as refused:
+            services.job_retry(job, principal=principal)
+        assert refused.value.status == 403
+    services.job_retry(job, principal=made)
+    services.job_pause(job, principal=made)
+    with pytest.raises(Problem) as refused:
+        services.job_resume(job, principal=left)
+    assert refused.value.status == 403
 
 
 def test_a_version_that_a_job_runs_is_not_deleted(tiny: RegisteredModel) -> None:
