@@ -23,8 +23,8 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PICTURES, ROWS_OF_A_CHUNK = 640, 4
-KILLS, AWAY = 20, 10.0  # seconds that a service is away
-BETWEEN = (2.0, 4.0)  # seconds from one kill to the next: a worker is back after about two
+KILLS, CHUNKS_BETWEEN, MOMENT = 20, 5, 0.3  # seconds at most, after a chunk
+AWAY = 10.0  # seconds that a service is away
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,14 @@ def pictures() -> dict[str, bytes]:
 
 
 def disturb(hub: Hub, services: Services, job: int) -> None:
-    """Kill the worker twenty times, in between each of the services once."""
-    chance = random.Random(0)
-    away = {5: "redis", 10: "mysql", 15: "s3"}
+    """Kill the worker twenty times at random moments, in between each of the services once."""
+    chance, away, done = random.Random(0), {5: "redis", 10: "mysql", 15: "s3"}, 0
     for number in range(KILLS):
-        pause(chance.uniform(*BETWEEN))
+        done = wait_for_chunks(hub, job, done + chance.randint(1, CHUNKS_BETWEEN))
+        pause(chance.uniform(0, MOMENT))
         kill(hub, whole=number % 4 == 3)
         if number in away:
             leave(services, away[number])
-        assert state(hub, job) == "running", f"over after {number} kills"
 
 
 def kill(hub: Hub, *, whole: bool) -> None:
@@ -98,17 +97,22 @@ def kill(hub: Hub, *, whole: bool) -> None:
             os.kill(child.pid, signal.SIGKILL)
 
 
-def state(hub: Hub, job: int) -> str:
-    """What the hub says, as soon as it finds its database again."""
-    client, found = hub.client(), []
+def wait_for_chunks(hub: Hub, job: int, wanted: int) -> int:
+    """Until so many are done, which is more than before and not all; how many there are.
 
-    def answered() -> bool:
+    What the hub answers while it has no database is passed over.
+    """
+    client, told = hub.client(), {"chunks_done": 0}
+
+    def done() -> bool:
         answer = client.get(f"{JOBS}{job}/")
-        found.append(answer.json())
-        return answer.status_code == 200
+        if answer.status_code == 200:
+            told.update(answer.json())
+        return told["chunks_done"] >= wanted
 
-    hub.wait_until(answered, "the hub to answer")
-    return str(found[-1]["state"])
+    hub.wait_until(done, f"{wanted} chunks", 120)
+    assert told["state"] == "running", "the job was over too soon"
+    return told["chunks_done"]
 
 
 def leave(services: Services, name: str) -> None:
