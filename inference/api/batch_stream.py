@@ -16,7 +16,7 @@ from inference.models import BatchJob
 STREAMS = 8  # of one process, each a thread
 LOOK_EVERY = 1.0  # seconds
 BEAT_EVERY = 10.0  # seconds after which a line is sent though nothing changed
-LASTS = 300.0  # seconds; then the browser asks again
+LASTS = 30.0  # seconds; then the browser asks again: one that has left holds its place no longer
 AGAIN_MS = 2000  # after which a browser asks again where its stream ended
 
 

@@ -41,6 +41,7 @@ class _Stage(Generic[T]):
             for item in self._source:
                 if not self._put(item):
                     break
+                del item  # which may be large, while the next is made
         except BaseException as error:
             end = _End(error)
         finally:
@@ -64,7 +65,9 @@ def ahead(source: Iterator[T], depth: int = 2) -> Iterator[T]:
     stage = _Stage(source, depth)
     try:
         while not isinstance(item := stage.next(), _End):
-            yield item
+            ready = [item]
+            del item  # it is the caller's now, and may be large
+            yield ready.pop()
         if item.error is not None:
             raise item.error
     finally:

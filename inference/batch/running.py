@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -71,13 +72,16 @@ def _decoded(
 
 
 def decode(rows: Rows, runner: Runner, pool: ThreadPoolExecutor) -> Computed:
-    """The model's inputs of rows, with a fault for each that has none."""
+    """The model's inputs of rows, with a fault for each that has none; what they were made of,
+    which may be large, is let go."""
     faults = dict(rows.faults)
     if rows.items is None:
         return Computed(rows, rows.arrays, faults)
     if runner.source.spec.takes_texts:
-        return Computed(rows, _tokens(rows, runner, faults), faults)
-    return Computed(rows, _pixels(rows, runner, faults, pool), faults)
+        arrays = _tokens(rows, runner, faults)
+    else:
+        arrays = _pixels(rows, runner, faults, pool)
+    return Computed(replace(rows, items=None), arrays, faults)
 
 
 def _pixels(
@@ -87,18 +91,18 @@ def _pixels(
     assert preprocessing is not None  # processing gives every classifier of images its own
     assert rows.items is not None
 
-    def tensor(item: bytes | str | None) -> Tensor | UnreadableImage | None:
+    def tensor(index: int, item: bytes | str | None) -> Tensor | Fault | None:
         if not isinstance(item, bytes):
             return None
         try:
             return read(item, preprocessing, runner.pixels)
-        except UnreadableImage as error:
-            return error
+        except UnreadableImage as error:  # which would keep the picture, as long as it is kept
+            return Fault(error.message, error.values, rows.line(index))
 
     tensors: list[Tensor] = []
-    for index, found in enumerate(pool.map(tensor, rows.items)):
-        if isinstance(found, UnreadableImage):
-            faults[index] = Fault(found.message, found.values, rows.line(index))
+    for index, found in enumerate(pool.map(tensor, count(), rows.items)):
+        if isinstance(found, Fault):
+            faults[index] = found
         elif found is not None:
             tensors.append(found)
     name = runner.source.model.signature.inputs[0].name

@@ -56,19 +56,20 @@ def sampled(
     place = next(inputs.places(files, described, wanted, SAMPLE, spill), None)
     if place is None:
         raise inputs.Unreadable(NO_ROWS)
-    slices = list(inputs.rows_of(files, place, described, wanted, SAMPLE))
+    decoded, decoding = [], 0.0
     with ThreadPoolExecutor(runner.threads) as pool:
-        started = time.perf_counter()
-        decoded = [decode(rows, runner, pool) for rows in slices]
-        decoding = (time.perf_counter() - started) / max(1, place.rows)
+        for rows in inputs.rows_of(files, place, described, wanted, SAMPLE):
+            started = time.perf_counter()
+            decoded.append(decode(rows, runner, pool))
+            decoding += time.perf_counter() - started
     computed = [compute(ready, runner) for ready in decoded]
     return Sampled(
-        rows=sum(len(rows.keys) for rows in slices),
+        rows=sum(len(ready.rows.keys) for ready in decoded),
         failed=sum(len(done.faults) for done in computed),
         faults=tuple(islice(_faults(computed), SHOWN)),
-        numbered=all(isinstance(rows.keys, np.ndarray) for rows in slices),
+        numbered=all(isinstance(ready.rows.keys, np.ndarray) for ready in decoded),
         ready=tuple(decoded),
-        decoding=decoding,
+        decoding=decoding / max(1, place.rows),
     )
 
 

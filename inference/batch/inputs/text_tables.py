@@ -139,7 +139,8 @@ class TextPlanner:
             draft.cut = block.faults[0].line
             draft.rows += 1
             return
-        first = int(block.starts[start]) if start < len(block) else 0
+        # Blank lines in front belong to the chunk that was begun before them.
+        first = int(block.starts[start]) if not draft.size and start < len(block) else 0
         last = int(block.starts[end]) if end < len(block) else len(block.data)
         draft.add(block.data[first:last], end - start)
 

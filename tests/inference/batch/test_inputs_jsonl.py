@@ -72,6 +72,15 @@ def test_objects_deep_within_objects_are_a_fault_of_their_row(tmp_path: Path) ->
     assert good == [1, 2, 3, 4]
 
 
+def test_any_number_of_blank_lines_is_passed_over(tmp_path: Path) -> None:
+    text = b"[1, 2, 3, 4]\n" + b"\n \t\r\n" * 1_000_000 + b"[5, 6]\n  \n[5, 6, 7, 8]"
+    assert values(read(tmp_path, FOUR, put(tmp_path, text))) == [
+        [1, 2, 3, 4],
+        "line 2000002: Column “x” has the shape [2] instead of [4].",
+        [5, 6, 7, 8],
+    ]
+
+
 def test_a_line_of_more_values_than_memory_has_room_for_is_not_parsed(tmp_path: Path) -> None:
     crowded = b'{"x": [' + b"{}," * MAX_VALUES + b"1]}\n"
     assert len(crowded) < MAX_LINE
