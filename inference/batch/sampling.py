@@ -20,6 +20,8 @@ from inference.runtimes.base import Arrays, Unfit
 
 NO_ROWS = N_("The input has no rows.")
 SAMPLE = 64  # rows
+TOGETHER = 8  # of them, as a slow model may compute only some
+COMPUTES_FOR = 1.0  # seconds
 SHOWN = 20  # faults of a report
 MOST_TOGETHER = {PICTURES: 32, TEXTS: 64}  # rows of a batch; of tensors there may be more
 WITHOUT_SAMPLE = 16  # rows of a batch where none could be tried
@@ -58,11 +60,11 @@ def sampled(
         raise inputs.Unreadable(NO_ROWS)
     decoded, decoding = [], 0.0
     with ThreadPoolExecutor(runner.threads) as pool:
-        for rows in inputs.rows_of(files, place, described, wanted, SAMPLE):
+        for rows in inputs.rows_of(files, place, described, wanted, TOGETHER):
             started = time.perf_counter()
             decoded.append(decode(rows, runner, pool))
             decoding += time.perf_counter() - started
-    computed = [compute(ready, runner) for ready in decoded]
+    computed = list(_computed_for_a_while(decoded, runner))
     return Sampled(
         rows=sum(len(ready.rows.keys) for ready in decoded),
         failed=sum(len(done.faults) for done in computed),
@@ -71,6 +73,13 @@ def sampled(
         ready=tuple(decoded),
         decoding=decoding / max(1, place.rows),
     )
+
+
+def _computed_for_a_while(decoded: list[Computed], runner: Runner) -> Iterator[Computed]:
+    """Rows through the model for about a second; what is left is as decoding found it."""
+    until = time.perf_counter() + COMPUTES_FOR
+    for ready in decoded:
+        yield compute(ready, runner) if time.perf_counter() < until else ready
 
 
 def speed(sample: Sampled, wanted: Wanted, runner: Runner) -> tuple[int, float]:
