@@ -17,7 +17,8 @@ JOIN_BYTES = 250e6  # bytes a second that joining moves, with its sums
 def simulated(found: dict[str, Any]) -> dict[str, Any]:
     """Seconds by number of workers, for both measured jobs, each worker with cores of its own."""
     overhead = found["chunks"]["overhead_ms"] / 1000
-    return {name: _played(found[name], overhead) for name in ("pictures", "rows")}
+    jobs = {name: _played(found[name], overhead) for name in ("pictures", "rows")}
+    return {"measured_with_two": round(1 / found["workers"]["ratio"], 2), "jobs": jobs}
 
 
 def _played(job: dict[str, Any], overhead: float) -> dict[str, Any]:
@@ -52,12 +53,13 @@ def report(found: dict[str, Any]) -> str:
     """The table, in Markdown, and where it stops."""
     rows = [
         (name, *(float(job["speedup"][n]) for n in WORKERS), job["chunks"], job["serial_seconds"])
-        for name, job in found.items()
+        for name, job in found["jobs"].items()
     ]
     head = ("times as fast with", *map(str, WORKERS), "chunks", "in series, s")
     why = "; ".join(
         f"{name}: what is in series takes {job['serial_seconds']} s however many there are, and "
         f"counting chunks of {job['chunk_seconds']} s would keep no more than {job['full_at']} busy"
-        for name, job in found.items()
+        for name, job in found["jobs"].items()
     )
-    return f"{table(head, rows)}\n\nSimulated from the figures above. Where it stops: {why}."
+    told = f"measured with two: {found['measured_with_two']}. Where it stops: {why}."
+    return f"{table(head, rows)}\n\nSimulated from the figures above; {told}"
