@@ -29,13 +29,15 @@ REPORT = {
 
 def make_job(version: ModelVersion, /, by: User | None = None, **fields: Any) -> BatchJob:
     """A job of the model's team over objects of it; `by` a user, else by somebody else."""
+    root = keys.of_team(version.model.team.name)
     given = {
+        "options": {"roots": [root], **fields.pop("options", {})},
         "team": version.model.team,
         "model": version.model,
         "version": version,
         "model_name": version.model.name,
         "version_name": version.version,
-        "prefix": f"{keys.of_team(version.model.team.name)}today/",
+        "prefix": f"{root}today/",
         "input_name": "today/",
         "owner": f"user:{by.pk}" if by else "user:0",
         "created_by": by.username if by else "somebody",
