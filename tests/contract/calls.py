@@ -77,9 +77,10 @@ try:
     staged = list(blob_storage().listdir("uploads")[1])
 except FileNotFoundError:
     staged = []
-kept = {str(pk) for pk in Upload.objects.exclude(owner="").values_list("pk", flat=True)}
+own = Upload.objects.filter(owner="", batch_jobs=None)  # of forms; others may stay
+kept = {str(pk) for pk in Upload.objects.exclude(pk__in=own).values_list("pk", flat=True)}
 print({
-    "uploads": Upload.objects.filter(owner="").count(),  # forms; others may stay
+    "uploads": own.count(),
     "staged": len({name for name in staged if name} - kept),
     "jobs": Job.objects.filter(state__in=["queued", "running"]).count(),
     "processing": ModelVersion.objects.filter(state="processing").count(),
