@@ -79,9 +79,9 @@ def _compute(lease: ChunkLease, keeper: Keeper) -> None:
 @retry_deadlocks
 def _fail(lease: ChunkLease, message: str, values: Any) -> None:
     with transaction.atomic():
-        ends.job_lock(lease.job_id)
+        job = ends.job_lock(lease.job_id)
         lease.confirm()
-        ends.job_fail(lease.job_id, message, values)
+        ends.job_fail(job, message, values)
 
 
 @dataclass
@@ -188,11 +188,10 @@ class _Work:
         limit = job.options.get("fail_over", 1.0)
         if job.total and job.failed > limit * job.total:
             ends.job_fail(
-                job.pk,
+                job,
                 N_("%(failed)s of %(total)s rows failed; at most %(share)s %% may."),
                 {"failed": job.failed, "total": job.total, "share": round(100 * limit, 2)},
             )
-            job.refresh_from_db(fields=["state"])
 
 
 def _give_up(slices: Iterator[Rows], writer: PartWriter) -> None:

@@ -7,14 +7,17 @@ in one order, nobody waits for who waits for them.
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from aihub.access import Principal
+from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM, Event, emit
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import UNFINISHED, JobState
 from registry.models import Job
 from registry.processing import jobs
+from registry.processing.jobs import Lease
 
 # Kinds of work in the job table, beside the chunks.
 PLANNING, FINISHING = "batch-plan", "batch-finish"
@@ -31,9 +34,18 @@ def job_settle(job: BatchJob) -> None:
         enqueue_again(FINISHING, job.pk)
 
 
-def job_fail(pk: int, message: str, values: Mapping[str, Any]) -> None:
-    """End an unfinished job with a reason, in the caller's transaction; else nothing happens."""
-    job = job_lock(pk)
+@retry_deadlocks
+def work_refuse(pk: int, lease: Lease, message: str, values: Mapping[str, Any]) -> None:
+    """End a piece of work of the job table that cannot be done, and its job with the reason."""
+    with transaction.atomic():
+        job = job_lock(pk)
+        lease.confirm()
+        lease.succeed()
+        job_fail(job, message, values)
+
+
+def job_fail(job: BatchJob, message: str, values: Mapping[str, Any]) -> None:
+    """End a locked job with a reason, if it is unfinished; else nothing happens."""
     if job.state not in UNFINISHED:
         return
     job.reason_message, job.reason_values = message, dict(values)

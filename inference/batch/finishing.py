@@ -48,16 +48,7 @@ def finish(lease: Lease) -> None:
     except Exception as error:
         logger.exception("batch job %s cannot be finished", job)
         values = {"error": f"{type(error).__name__}: {error}"[:300]}
-        _fail(job, lease, N_("The output cannot be written: %(error)s."), values)
-
-
-@retry_deadlocks
-def _fail(job: BatchJob, lease: Lease, message: str, values: Any) -> None:
-    with transaction.atomic():
-        ends.job_lock(job.pk)
-        lease.confirm()
-        lease.succeed()
-        ends.job_fail(job.pk, message, values)
+        ends.work_refuse(job.pk, lease, N_("The output cannot be written: %(error)s."), values)
 
 
 @dataclass

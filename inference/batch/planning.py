@@ -66,27 +66,18 @@ def plan(lease: Lease) -> None:
         logger.warning("planning batch job %s waits: %s", job, error)
         lease.give_back(str(error))
     except (inputs.Unreadable, Refused) as error:
-        _refuse(job, lease, error.message, error.values)
+        ends.work_refuse(job.pk, lease, error.message, error.values)
     except Problem as problem:
         if problem.status >= 500:
             lease.give_back(str(problem))
         else:
-            _refuse(job, lease, problem.message, problem.values)
+            ends.work_refuse(job.pk, lease, problem.message, problem.values)
     except DatabaseError:
         logger.exception("planning batch job %s stops; its lease will end", job)
     except Exception as error:
         logger.exception("batch job %s cannot be planned", job)
         values = {"error": f"{type(error).__name__}: {error}"[:300]}
-        _refuse(job, lease, N_("The input cannot be read: %(error)s."), values)
-
-
-@retry_deadlocks
-def _refuse(job: BatchJob, lease: Lease, message: str, values: Any) -> None:
-    with transaction.atomic():
-        ends.job_lock(job.pk)
-        lease.confirm()
-        lease.succeed()
-        ends.job_fail(job.pk, message, values)
+        ends.work_refuse(job.pk, lease, N_("The input cannot be read: %(error)s."), values)
 
 
 @dataclass
@@ -249,8 +240,6 @@ class _Planning:
             if time.monotonic() - since > TURN_AFTER:
                 chunk_run()
                 since = time.monotonic()
-        if not chunks:
-            raise inputs.Unreadable(N_("The input has no rows."))
         self._change(lambda job: self._end(job, rows, chunks))
 
     def _check_count(self, chunks: int) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from aihub.problems import N_
 from inference.batch import inputs
 from inference.batch.inputs import Described
 from inference.batch.probing import SIZES, best_batch
@@ -18,7 +17,6 @@ from inference.batch.rows import PICTURES, TEXTS, Fault, Files, Rows, Wanted
 from inference.batch.running import Computed, Runner, compute, decode
 from inference.runtimes.base import Arrays, Unfit
 
-NO_ROWS = N_("The input has no rows.")
 SAMPLE = 64  # rows
 TOGETHER = 8  # of them, as a slow model may compute only some
 COMPUTES_FOR = 1.0  # seconds
@@ -55,9 +53,7 @@ def sampled(
     files: Files, described: Described, wanted: Wanted, runner: Runner, spill: str
 ) -> Sampled:
     """Try the first rows. Unreadable where there are none."""
-    place = next(inputs.places(files, described, wanted, SAMPLE, spill), None)
-    if place is None:
-        raise inputs.Unreadable(NO_ROWS)
+    place = next(inputs.places(files, described, wanted, SAMPLE, spill))
     decoded, decoding = [], 0.0
     with ThreadPoolExecutor(runner.threads) as pool:
         for rows in inputs.rows_of(files, place, described, wanted, TOGETHER):

@@ -66,11 +66,6 @@ def job_preview(job: BatchJob, most: int) -> list[dict[str, Any]] | None:
         return None
 
 
-def has_input(job: BatchJob) -> bool:
-    """Whether what it computed from, and its model, are still there, so that it can run again."""
-    return job.model_id is not None and not job.cleared and bool(job.upload_id or job.prefix)
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Rows a second, and seconds until the end; None where that cannot be told."""

@@ -218,7 +218,7 @@ def job_clone(job: BatchJob, *, principal: Principal, key: str = "") -> BatchJob
 
     Problem 409 where its input or its model is gone.
     """
-    if job.model is None or not (job.upload or job.prefix) or job.cleared:
+    if job.model is None or not job.has_input:
         raise Problem(409, N_("The input or the model of this job is gone."))
     options = {**job.options}
     asked = options.pop("asked", {})
@@ -306,8 +306,7 @@ def _check_right(principal: Principal, job: BatchJob) -> None:
 
 
 def _check_retry(job: BatchJob) -> None:
-    has_input = (job.upload_id or job.prefix) and not job.cleared
-    if job.model is None or job.version_id is None or not has_input:
+    if job.version_id is None or not job.has_input:
         raise Problem(409, N_("The input or the version of this job is gone."))
     if job.state == JobState.SUCCEEDED and not job.failed:
         raise Problem(409, N_("No row of this job failed."))

@@ -131,6 +131,13 @@ class BatchJob(models.Model):
         return self.state in FINISHED
 
     @property
+    def has_input(self) -> bool:
+        """Whether what it computed from, and its model, are still there: it can run again."""
+        return (
+            self.model_id is not None and not self.cleared and bool(self.upload_id or self.prefix)
+        )
+
+    @property
     def reason(self) -> str:
         """Why it failed, in the reader's language; empty when it did not."""
         if not self.reason_message:

@@ -15,7 +15,6 @@ from aihub.problems import N_, Problem
 from inference.api.batch_serializers import BatchJobOutput
 from inference.batch import services
 from inference.batch.selectors import (
-    has_input,
     job_get,
     job_preview,
     progress_of,
@@ -115,7 +114,7 @@ def batch_act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
 
 def _may(principal: Principal, job: BatchJob) -> set[str]:
     """What a user may do with it now."""
-    again = has_input(job)
+    again = job.has_input
     may = set()
     ended = job.state not in UNFINISHED
     if ended and again and job.model is not None and principal.may(Action.PREDICT, job.model):
