@@ -28,12 +28,12 @@ def _keep_our_logging(**kwargs: Any) -> None:
 def _start_child(**kwargs: Any) -> None:
     from django.conf import settings
 
-    from aihub.processes import die_with_parent
+    from aihub.processes import die_with_parent, yield_to_others
     from registry.processing.worker import BATCH
 
     die_with_parent(signal.SIGKILL)
     if _served() == [BATCH]:
-        os.nice(settings.ENV.AIHUB_BATCH_NICE)
+        yield_to_others(settings.ENV.AIHUB_BATCH_NICE)
 
 
 @signals.beat_embedded_init.connect

@@ -12,6 +12,7 @@ import yaml
 from registry.refusals import N_, Refused
 
 POINTER_MAX = 64 * 1024  # characters
+DEPTH_MAX = 20
 LISTING_MAX = 16 * 1024 * 1024  # bytes
 FILES_MAX = 1000
 PATH_MAX = 200  # characters
@@ -34,12 +35,19 @@ class Out:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data without aliases, by which a short text could mean a large one."""
+    """Plain data: neither aliases, by which a short text could mean a large one, nor deep nesting,
+    which takes the library a time that grows with its square.
+    """
+
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("an alias")
-        return super().compose_node(parent, index)
+        if self.check_event(yaml.AliasEvent) or self.depth > DEPTH_MAX:
+            raise yaml.YAMLError("an alias, or nested too deep")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def pointer_parse(text: str) -> list[Out]:

@@ -4,11 +4,13 @@ Team `alpha` has an `owner`, a `developer` and a `viewer`; the `outsider` owns t
 `admin` is over all. Everybody's password is `PASSWORD`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -36,6 +38,14 @@ def enter(name: str) -> User:
 
 def enter_admin() -> User:
     return User.objects.create_superuser("admin", password=PASSWORD)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What the block does to the database is undone: several people try the same, each anew."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ FAST_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _fast_passwords() -> Iterator[None]:
-    with override_settings(PASSWORD_HASHERS=FAST_HASHERS):
+def _fast_settings() -> Iterator[None]:
+    """Quick hashes; and static files are looked for when asked for, not by every new client."""
+    with override_settings(PASSWORD_HASHERS=FAST_HASHERS, WHITENOISE_AUTOREFRESH=True):
         yield
 
 

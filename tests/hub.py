@@ -116,11 +116,12 @@ class Hub:
 
     def wait_until(self, holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
         """Look until it holds; the processes' logs are shown when it never does."""
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, 0.05
         while not holds():
             if time.monotonic() > deadline:
                 pytest.fail(f"waited {timeout:g} s for {what}\n{self.logs()}")
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(1.2 * pause, 0.25)  # asking is work for the hub too
 
     def kill_worker(self) -> None:
         """kill -9 of the worker and its children, as the kernel does when memory runs out."""

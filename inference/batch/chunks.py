@@ -5,24 +5,25 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys, outputs
+from inference.batch.attempts import attempt
 from inference.batch.claims import ChunkLease, chunk_claim
 from inference.batch.loaded import runner_of
 from inference.batch.outputs import Part, PartWriter
 from inference.batch.plan import Plan, wanted_of
 from inference.batch.rows import Fault, Place, Rows
-from inference.batch.running import Runner, Stopped, run
+from inference.batch.running import Runner, run
 from inference.batch.store import StoreFiles
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import UNFINISHED
@@ -30,8 +31,6 @@ from inference.own_folder import own_folder
 from registry.file_cache import kept
 from registry.processing.leases import LeaseLost
 from registry.processing.worker import Keeper, kept_alive, worker_name
-from registry.refusals import Refused
-from registry.storage import StorageUnavailable
 
 MAX_ATTEMPTS = 10
 COPIED = 1024 * 1024  # bytes at once
@@ -52,28 +51,17 @@ def chunk_run() -> bool:
 
 
 def _compute(lease: ChunkLease, keeper: Keeper) -> None:
-    try:
-        chunk = BatchChunk.objects.select_related("job").get(pk=lease.pk)
+    with attempt(
+        f"chunk {lease.pk} of batch job {lease.job_id}",
+        lambda error: lease.give_back(),
+        partial(_fail, lease),
+        N_("A part of the input cannot be computed: %(error)s."),
+    ):
+        chunk = BatchChunk.objects.select_related("job").filter(pk=lease.pk).first()
+        if chunk is None:
+            raise LeaseLost
         with own_folder(settings.HOME / "cache" / "batch") as folder:
             _Work(chunk, lease, folder, keeper).run()
-    except (LeaseLost, Stopped, BatchChunk.DoesNotExist):
-        logger.info("chunk %s of batch job %s is not wanted any more", lease.pk, lease.job_id)
-    except StorageUnavailable as error:
-        logger.warning("chunk %s waits: %s", lease.pk, error)
-        lease.give_back()
-    except (Refused, inputs.Unreadable) as refused:
-        _fail(lease, refused.message, refused.values)
-    except Problem as problem:
-        if problem.status >= 500:
-            lease.give_back()
-        else:
-            _fail(lease, problem.message, problem.values)
-    except DatabaseError:
-        logger.exception("chunk %s stops; its lease will end", lease.pk)
-    except Exception as error:
-        logger.exception("chunk %s failed", lease.pk)
-        values = {"error": f"{type(error).__name__}: {error}"[:300]}
-        _fail(lease, N_("A part of the input cannot be computed: %(error)s."), values)
 
 
 @retry_deadlocks

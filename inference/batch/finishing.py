@@ -6,17 +6,19 @@ import logging
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM
 from aihub.problems import N_
 from inference.batch import ends, keys, outputs
+from inference.batch.attempts import attempt
 from inference.batch.outputs import DamagedPart, Joined, Part
 from inference.batch.plan import Plan
 from inference.batch.store import StoreFiles
@@ -24,7 +26,6 @@ from inference.models import BatchChunk, BatchJob
 from inference.models.batch import UNFINISHED, JobState
 from inference.own_folder import own_folder
 from registry.processing.jobs import Lease, LeaseLost
-from registry.storage import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +36,16 @@ def finish(lease: Lease) -> None:
     if job is None or job.chunks_done < job.chunks:
         lease.succeed()
         return
-    try:
-        with own_folder(settings.HOME / "cache" / "batch") as folder:
-            _Finishing(job, lease, folder).run()
-    except LeaseLost:
-        logger.warning("the lease to finish batch job %s is lost", job)
-    except StorageUnavailable as error:
-        logger.warning("finishing batch job %s waits: %s", job, error)
-        lease.give_back(str(error))
-    except DatabaseError:
-        logger.exception("finishing batch job %s stops; its lease will end", job)
-    except Exception as error:
-        logger.exception("batch job %s cannot be finished", job)
-        values = {"error": f"{type(error).__name__}: {error}"[:300]}
-        ends.work_refuse(job.pk, lease, N_("The output cannot be written: %(error)s."), values)
+    with (
+        attempt(
+            f"the output of batch job {job}",
+            lambda error: lease.give_back(str(error)),
+            partial(ends.work_refuse, job.pk, lease),
+            N_("The output cannot be written: %(error)s."),
+        ),
+        own_folder(settings.HOME / "cache" / "batch") as folder,
+    ):
+        _Finishing(job, lease, folder).run()
 
 
 @dataclass

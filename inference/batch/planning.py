@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys
+from inference.batch.attempts import attempt
 from inference.batch.chunks import chunk_run
 from inference.batch.inputs import Described
 from inference.batch.loaded import runner_of
@@ -31,8 +32,7 @@ from inference.routes import route_load
 from inference.spec import VariantSpec
 from registry.processing.jobs import Lease, LeaseLost
 from registry.processing.worker import BATCH
-from registry.refusals import Refused
-from registry.storage import StorageUnavailable, blob_storage
+from registry.storage import blob_storage
 from registry.tasks import hint
 
 AT_ONCE = 200  # chunks written down in one transaction,
@@ -52,7 +52,12 @@ def plan(lease: Lease) -> None:
     if job is None:
         lease.succeed()
         return
-    try:
+    with attempt(
+        f"the plan of batch job {job}",
+        lambda error: lease.give_back(str(error)),
+        partial(ends.work_refuse, job.pk, lease),
+        N_("The input cannot be read: %(error)s."),
+    ):
         if lease.attempt > MAX_ATTEMPTS:
             raise inputs.Unreadable(
                 N_("The worker was killed %(count)s times while it read the input."),
@@ -60,24 +65,6 @@ def plan(lease: Lease) -> None:
             )
         with own_folder(settings.HOME / "cache" / "batch") as folder:
             _Planning(job, lease, StoreFiles(folder)).run()
-    except LeaseLost:
-        logger.warning("the lease to plan batch job %s is lost", job)
-    except StorageUnavailable as error:
-        logger.warning("planning batch job %s waits: %s", job, error)
-        lease.give_back(str(error))
-    except (inputs.Unreadable, Refused) as error:
-        ends.work_refuse(job.pk, lease, error.message, error.values)
-    except Problem as problem:
-        if problem.status >= 500:
-            lease.give_back(str(problem))
-        else:
-            ends.work_refuse(job.pk, lease, problem.message, problem.values)
-    except DatabaseError:
-        logger.exception("planning batch job %s stops; its lease will end", job)
-    except Exception as error:
-        logger.exception("batch job %s cannot be planned", job)
-        values = {"error": f"{type(error).__name__}: {error}"[:300]}
-        ends.work_refuse(job.pk, lease, N_("The input cannot be read: %(error)s."), values)
 
 
 @dataclass

@@ -111,8 +111,9 @@ class _Child:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._lines.put(line)
         self._lines.put(None)
 
 
@@ -160,14 +161,15 @@ def _child(task: CompileTask, command: Sequence[str]) -> Iterator[_Child]:
             stderr=log,
             text=True,
         )
-        with process:
-            try:
-                assert process.stdin is not None
-                process.stdin.write(json.dumps(task.as_json()))
-                process.stdin.close()
-                yield _Child(process, log)
-            finally:
-                process.kill()
+        child = _Child(process, log)
+        try:
+            assert process.stdin is not None
+            with process.stdin as stdin:
+                stdin.write(json.dumps(task.as_json()))
+            yield child
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _how(code: int) -> str:
