@@ -19,25 +19,31 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 
-HUBS := $(addprefix tests/,cli/ contract/ e2e/ resilience/)
+CLIENTS := tests/cli/ tests/e2e/
+HUBS := tests/contract/ tests/resilience/
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-hubs test-parts test-services lint format messages bench clean help packages
+.PHONY: run test test-clients test-hubs test-parts test-services lint format messages bench clean help packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
 test: $(VENV)/.production $(VENV)/.dvc $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-hubs test-parts test-services
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-clients test-hubs test-parts \
+		test-services
 
-# Three runs that share nothing, side by side, since each spends most of its time waiting: hubs that
-# run and their clients, on the laptop's stack; its parts; and what touches production's services.
+# Four runs that share nothing, side by side, since each spends most of its time waiting: the command
+# and the console against a hub that runs, and all that hubs promise, on the laptop's stack; its
+# parts; and what touches production's services.
+test-clients:
+	$(BIN)/python -m pytest $(CLIENTS)
+
 test-hubs:
 	$(BIN)/python -m pytest $(HUBS)
 
 test-parts:
-	$(BIN)/python -m pytest $(filter-out $(HUBS),$(wildcard tests/*/ tests/test_*.py))
+	$(BIN)/python -m pytest $(filter-out $(CLIENTS) $(HUBS),$(wildcard tests/*/ tests/test_*.py))
 
 test-services:
 	$(BIN)/python -m pytest --stack=services $(ON_SERVICES)

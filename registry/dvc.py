@@ -23,7 +23,7 @@ class Dumper(yaml.SafeDumper):
 
 
 Dumper.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[0-9]+e[0-9]+"), list("0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"[0-9]+e[0-9]+$"), list("0123456789")
 )
 
 

@@ -133,7 +133,8 @@ def test_a_slow_version_opens_its_breaker_by_itself_and_is_seen(
     within(REPORTED_WITHIN, lambda: client.get(path).json()["replicas"][0]["state"] == "open")
     (stand,) = client.get(path).json()["replicas"]
     assert stand["rule"]["strategy"] == "slow_ratio"
-    assert stand["slow"] == stand["calls"] == answers.count("2.0.0")
+    # What was called before the replica had heard of the rules is not in the count.
+    assert SLOW["min_calls"] <= stand["slow"] == stand["calls"] <= answers.count("2.0.0")
     (replica,) = (
         row
         for row in hub.client().get(f"{API}/replicas/").json()["results"]
