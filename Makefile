@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# What is imported is compiled when it is; all of it would take as long as the rest of installing.
+INSTALL := pip install --disable-pip-version-check --no-compile
+PIP := $(BIN)/python -m $(INSTALL)
 # Checks that read the settings must not touch the hub's own folder.
 APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
 # What touches database, broker or storage. The rest is the same on both: files that are judged,
@@ -19,8 +21,8 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 
-CLIENTS := tests/cli/ tests/e2e/
-HUBS := tests/contract/ tests/resilience/
+CLIENTS := tests/cli/ tests/e2e/ tests/resilience/
+HUBS := tests/contract/
 
 .DEFAULT_GOAL := help
 .PHONY: run test test-clients test-hubs test-parts test-services lint format messages bench clean help packages
@@ -28,13 +30,14 @@ HUBS := tests/contract/ tests/resilience/
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
-test: $(VENV)/.production $(VENV)/.dvc $(BIN)/aihub ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
+test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
+	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.production $(VENV)/.dvc
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-clients test-hubs test-parts \
 		test-services
 
-# Four runs that share nothing, side by side, since each spends most of its time waiting: the command
-# and the console against a hub that runs, and all that hubs promise, on the laptop's stack; its
+# Four runs that share nothing, side by side, since each spends much of its time waiting: what people
+# do with a hub and what it survives, and what it answers to programs, on the laptop's stack; its
 # parts; and what touches production's services.
 test-clients:
 	$(BIN)/python -m pytest $(CLIENTS)
@@ -100,7 +103,7 @@ $(BIN)/aihub: pyproject.toml $(VENV)/.embedded
 	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.embedded requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.embedded requirements-dev.txt | $(BIN)/aihub
 	@echo "Installing what the tests need into $(VENV)"
 	@$(PIP) -r requirements-dev.txt -c requirements.txt
 	@touch $@
@@ -114,7 +117,7 @@ $(VENV)/.production: $(VENV)/.dev requirements.txt | packages
 $(VENV)/.dvc: requirements-dvc.txt | $(BIN)/python
 	@echo "Installing dvc, which the tests use, into $(VENV)/dvc"
 	@$(BIN)/python -m venv $(VENV)/dvc
-	@$(VENV)/dvc/bin/python -m pip install --disable-pip-version-check -r requirements-dvc.txt
+	@$(VENV)/dvc/bin/python -m $(INSTALL) -r requirements-dvc.txt
 	@touch $@
 
 packages:
