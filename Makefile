@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What is imported is compiled when it is; all of it would take as long as the rest of installing.
-INSTALL := pip install --disable-pip-version-check --no-compile
+INSTALL := pip install --disable-pip-version-check
 PIP := $(BIN)/python -m $(INSTALL)
 # Checks that read the settings must not touch the hub's own folder.
 APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
@@ -23,6 +22,9 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 
 CLIENTS := tests/cli/ tests/e2e/ tests/resilience/
 HUBS := tests/contract/
+
+# Or each of many processes would compile the whole program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: run test test-clients test-hubs test-parts test-services lint format messages bench clean help packages

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from aihub.processes import die_with_parent, yield_to_others
+from aihub.processes import die_with_parent
 from inference.optimising.candidates import reference_of
 from inference.optimising.task import CompileTask
 from inference.optimising.trial import Bench, failure
@@ -25,7 +25,7 @@ _NICE = 15
 def main() -> None:
     """Do what standard input asks for."""
     die_with_parent(signal.SIGKILL)
-    yield_to_others(_NICE)
+    os.nice(_NICE)
     task = CompileTask.from_json(json.load(sys.stdin))
     with _answers() as out:
         for line in lines(task):
