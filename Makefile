@@ -13,7 +13,7 @@ ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanni
 		%/test_semver.py %/test_version_ranges.py %/test_search_language.py %/test_signatures.py \
 		%/test_cards.py %/test_serving_words.py %/test_launch_hub.py %/test_launch_preflight.py \
 		%/test_launch_supervisor.py %/test_webhook_addresses.py %/test_webhook_posting.py $(addprefix tests/contract/test_,\
-			v2.py grpc.py texts.py variants.py programs.py schema.py predict.py breaker.py health.py),\
+			v2.py grpc.py texts.py variants.py programs.py schema.py),\
 		$(wildcard tests/registry/test_*.py tests/ops/test_*.py tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py \
 	$(addprefix tests/inference/,batch/test_jobs.py test_elsewhere.py test_optimisation.py \
