@@ -11,7 +11,7 @@ from tests.contract.calls import API, predict, predict_json, publish, set_alias
 from tests.contract.making import SMALL, photograph, state_dict_file, tiny_onnx
 from tests.hub import Hub
 
-EXAMPLES = 15  # an operation
+EXAMPLES = 10  # an operation
 WITHIN = 280  # seconds: there are many operations, and the machine may be busy
 pytestmark = pytest.mark.timeout(WITHIN + 20)
 CHECKS = (
