@@ -9,16 +9,18 @@ PIP := $(BIN)/python -m $(INSTALL)
 APART := AIHUB_HOME=$(CURDIR)/$(VENV)/lint
 # What touches database, broker or storage. The rest is the same on both: files that are judged,
 # the launcher's own processes, protocols above the door, and real compilers.
-ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanning.py \
+PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_scanning.py \
 		%/test_semver.py %/test_version_ranges.py %/test_search_language.py %/test_signatures.py \
 		%/test_cards.py %/test_serving_words.py %/test_launch_hub.py %/test_launch_preflight.py \
-		%/test_launch_supervisor.py %/test_webhook_addresses.py %/test_webhook_posting.py $(addprefix tests/contract/test_,\
-			v2.py grpc.py texts.py variants.py programs.py schema.py),\
-		$(wildcard tests/registry/test_*.py tests/ops/test_*.py tests/contract/test_*.py)) \
-	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py \
+		%/test_launch_supervisor.py %/test_webhook_addresses.py %/test_webhook_posting.py,\
+		$(wildcard tests/registry/test_*.py tests/ops/test_*.py)) \
 	$(addprefix tests/inference/,batch/test_jobs.py test_elsewhere.py test_optimisation.py \
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
+HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
+		v2.py grpc.py texts.py variants.py programs.py schema.py),\
+		$(wildcard tests/contract/test_*.py)) \
+	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
 
 CLIENTS := tests/cli/ tests/e2e/ tests/resilience/
 HUBS := tests/contract/
@@ -38,20 +40,21 @@ test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-clients test-hubs test-parts \
 		test-services
 
-# Four runs that share nothing, side by side, since each spends much of its time waiting: what people
-# do with a hub and what it survives, and what it answers to programs, on the laptop's stack; its
-# parts; and what touches production's services.
+# Four that share nothing, side by side, since each spends much of its time waiting: what people do
+# with a hub and what it survives; what it answers to programs, on the laptop's stack and then on
+# production's services; its parts; and those parts that touch production's services.
 test-clients:
 	$(BIN)/python -m pytest $(CLIENTS)
 
 test-hubs:
 	$(BIN)/python -m pytest $(HUBS)
+	$(BIN)/python -m pytest --stack=services $(HUBS_ON_SERVICES)
 
 test-parts:
 	$(BIN)/python -m pytest $(filter-out $(CLIENTS) $(HUBS),$(wildcard tests/*/ tests/test_*.py))
 
 test-services:
-	$(BIN)/python -m pytest --stack=services $(ON_SERVICES)
+	$(BIN)/python -m pytest --stack=services $(PARTS_ON_SERVICES)
 
 lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile
 	$(BIN)/ruff check .

@@ -171,7 +171,7 @@ class BatchJobDownloadView(APIView):
 
 def _content(job: BatchJob, *, manifest: bool) -> Content:
     if manifest:
-        key, told = keys.manifest(job.pk), job.output["manifest"]
+        key, told = keys.manifest(job.output["key"]), job.output["manifest"]
         name = f"batch-{job.pk}-manifest.json"
     else:
         key, told, name = job.output["key"], job.output, f"batch-{job.pk}.{job.output['format']}"

@@ -57,6 +57,7 @@ class _Finishing:
 
     def run(self) -> None:
         self.files = StoreFiles(self.folder)
+        self.key = keys.output(self.job.pk, self.job.output_format)
         try:
             joined = self._join()
         except (DamagedPart, FileNotFoundError):
@@ -83,8 +84,8 @@ class _Finishing:
         whole = self.folder / "output"
         with whole.open("wb") as out, closing(self._parts()) as parts:
             joined = outputs.assemble(shape, parts, out)
-        self.lease.confirm()  # or the output of whoever has it now would be overwritten
-        self.files.put(whole, keys.output(self.job.pk, shape.format))
+        self.lease.confirm()
+        self.files.put(whole, self.key)
         return joined
 
     def _parts(self) -> Generator[tuple[Part, IO[bytes]], None, None]:
@@ -111,7 +112,7 @@ class _Finishing:
 
     def _described(self, joined: Joined) -> dict[str, Any]:
         return {
-            "key": keys.output(self.job.pk, self.job.output_format),
+            "key": self.key,
             "format": self.job.output_format,
             "rows": joined.rows,
             "failed": joined.failed,
@@ -139,6 +140,6 @@ class _Finishing:
             "finished_at": timezone.now().isoformat(),
         }
         text = json.dumps(manifest, indent=2).encode()
-        with self.files.write(keys.manifest(job.pk)) as file:
+        with self.files.write(keys.manifest(self.key)) as file:
             file.write(text)
         return {"size": len(text), "sha256": hashlib.sha256(text).hexdigest()}

@@ -1,6 +1,7 @@
 """Where the objects of a job lie in the store, and which others it may read."""
 
 import re
+import uuid
 from collections.abc import Iterable
 
 ROOT = "batch/"
@@ -30,11 +31,13 @@ def listing(job_id: int) -> str:
 
 
 def output(job_id: int, output_format: str) -> str:
-    return f"{root(job_id)}output.{output_format}"
+    """A place of its own each time: whoever was overtaken while writing overwrites nothing."""
+    return f"{root(job_id)}output-{uuid.uuid4().hex[:12]}.{output_format}"
 
 
-def manifest(job_id: int) -> str:
-    return f"{root(job_id)}manifest.json"
+def manifest(output: str) -> str:
+    """Beside the output that it describes."""
+    return f"{output}.manifest.json"
 
 
 def of_team(team: str) -> str:

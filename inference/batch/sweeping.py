@@ -63,7 +63,8 @@ def _expire(job: BatchJob) -> bool:
 
 
 def _tidy(job: BatchJob) -> bool:
-    return _remove(job, kept=(job.output["key"], keys.manifest(job.pk)))
+    key = job.output["key"]
+    return _remove(job, kept=(key, keys.manifest(key)))
 
 
 def _remove(job: BatchJob, *, kept: Collection[str]) -> bool:

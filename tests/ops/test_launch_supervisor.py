@@ -13,8 +13,9 @@ from tests.ops.launching import Program, plain_environ, processes_of, wait_until
 
 # Supervises the programs named in its first argument, as the launcher does the roles.
 SUPERVISE = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with
 import django
 from django.conf import settings
 settings.configure()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +45,21 @@ FailOver = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="Stop and fail where more of the rows (0 to 1) fail."),
 ]
+Prefix = Annotated[str | None, typer.Option(help="As INPUT s3:PREFIX.")]
+Top = Annotated[int | None, typer.Option(min=1, help="Of the best classes.")]
+Key = Annotated[str | None, typer.Option(help="The column of the rows' keys.")]
+Delimiter = Annotated[
+    str | None, typer.Option(help="Of a CSV: “,”, “;”, “|” or “tab”; default: found.")
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first line of the CSV is a row.")]
+Rank = Annotated[Priority | None, typer.Option(help="Among the jobs of the team.")]
+ForTeam = Annotated[str | None, typer.Option(help="For whom it runs.")]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Rows that run together; default: the fastest.")
+]
+ChunkRows = Annotated[int | None, typer.Option(min=1, help="Rows that one worker takes at a time.")]
+Once = Annotated[str | None, typer.Option(help="The same key makes no second job.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Write the job's number and do not wait.")]
 
 
 @command
@@ -53,32 +69,20 @@ def batch(
     inputs: Inputs = None,
     to: To = None,
     output_format: FormatOption = None,
-    prefix: Annotated[str | None, typer.Option(help="As INPUT s3:PREFIX.")] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Of the best classes.")] = None,
+    prefix: Prefix = None,
+    top: Top = None,
     columns: Columns = None,
-    key: Annotated[str | None, typer.Option(help="The column of the rows' keys.")] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(help="Of a CSV: “,”, “;”, “|” or “tab”; default: found.")
-    ] = None,
+    key: Key = None,
+    delimiter: Delimiter = None,
     encoding: Text = None,
-    no_header: Annotated[
-        bool, typer.Option("--no-header", help="The first line of the CSV is a row.")
-    ] = False,
+    no_header: NoHeader = False,
     fail_over: FailOver = None,
-    priority: Annotated[Priority | None, typer.Option(help="Among the jobs of the team.")] = None,
-    team: Annotated[str | None, typer.Option(help="For whom it runs.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Rows that run together; default: the fastest.")
-    ] = None,
-    chunk_rows: Annotated[
-        int | None, typer.Option(min=1, help="Rows that one worker takes at a time.")
-    ] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="The same key makes no second job.")
-    ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Write the job's number and do not wait.")
-    ] = False,
+    priority: Rank = None,
+    team: ForTeam = None,
+    batch_size: BatchSize = None,
+    chunk_rows: ChunkRows = None,
+    idempotency_key: Once = None,
+    detach: Detach = False,
     parallel: Parallel = 4,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -99,12 +103,19 @@ def batch(
         job = jobs.Maker(hub, output, body, idempotency_key).make(given, parallel)
         if detach:
             _say_made(output, job)
-            return
-        output.note(f"Job {job['id']}: {job['model']} {job['version']}.")
-        with watching.goes_on(job["id"], to):
-            found = watching.over(hub, output, job["id"])
-            watching.check(found)
-            job_outputs.fetch(hub, output, found, to, parallel)
+        else:
+            _follow(hub, output, job, to, parallel)
+
+
+def _follow(
+    hub: hubs.Hub, output: Output, job: Mapping[str, Any], to: Path | None, parallel: int
+) -> None:
+    """Wait for the job, and fetch its output."""
+    output.note(f"Job {job['id']}: {job['model']} {job['version']}.")
+    with watching.goes_on(job["id"], to):
+        found = watching.over(hub, output, job["id"])
+        watching.check(found)
+        job_outputs.fetch(hub, output, found, to, parallel)
     watching.check_rows(found, to)
     say_over(output, found, to)
 

@@ -31,46 +31,49 @@ Pointer = Annotated[
         exists=True, dir_okay=False, help="A .dvc file: its content is in the bucket already."
     ),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(help="A file with a label a line or a JSON list, or such a list itself."),
+]
+Classes = Annotated[int | None, typer.Option(min=1)]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="Default: found from the content.")
+]
+Options = Annotated[list[str] | None, typer.Option(help=f"Of the architecture. {WIDE_HELP}")]
+Origin = Annotated[
+    list[str] | None, typer.Option(help=f"Repository, commit, data set, run. {WIDE_HELP}")
+]
+Parent = Annotated[str | None, typer.Option(help="The version that this one was made from.")]
+Card = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="A Markdown file.")]
+Wait = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Until the version is ready or rejected.")
+]
+Model = Annotated[str, typer.Argument(metavar="MODEL")]
+Version = Annotated[str, typer.Argument(metavar="VERSION")]
 
 
 @command
 def push(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(metavar="MODEL")],
-    version: Annotated[str, typer.Argument(metavar="VERSION")],
+    model: Model,
+    version: Version,
     files: Files = None,
     dvc: Pointer = None,
     architecture: Text = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="A file with a label a line or a JSON list, or such a list itself."),
-    ] = None,
-    num_classes: Annotated[int | None, typer.Option(min=1)] = None,
+    labels: Labels = None,
+    num_classes: Classes = None,
     task: Text = None,
     team: Text = None,
-    file_format: Annotated[
-        str | None, typer.Option("--format", help="Default: found from the content.")
-    ] = None,
+    file_format: FormatOption = None,
     preprocessing: Objects = None,
-    options: Annotated[
-        list[str] | None, typer.Option(help=f"Of the architecture. {WIDE_HELP}")
-    ] = None,
+    options: Options = None,
     metrics: Objects = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Repository, commit, data set, run. {WIDE_HELP}"),
-    ] = None,
+    source: Origin = None,
     parameters: Objects = None,
-    parent: Annotated[
-        str | None, typer.Option(help="The version that this one was made from.")
-    ] = None,
-    card: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A Markdown file.")
-    ] = None,
+    parent: Parent = None,
+    card: Card = None,
     description: Text = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Until the version is ready or rejected.")
-    ] = True,
+    wait: Wait = True,
     parallel: Parallel = 4,
     quiet: Quiet = False,
     as_json: Json = False,

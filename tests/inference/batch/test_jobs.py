@@ -1,5 +1,6 @@
 """The life of a batch job: planned, computed, finished, steered, swept."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -17,8 +18,9 @@ from aihub.events import SYSTEM
 from aihub.problems import Problem
 from inference.batch import chunks, claims, finishing, keys, planning, services, sweeping
 from inference.batch.claims import chunk_claim
-from inference.batch.ends import PLANNING
+from inference.batch.ends import FINISHING, PLANNING
 from inference.batch.selectors import job_get, jobs_visible, progress_of
+from inference.batch.store import StoreFiles
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import Priority
 from ops.models import AuditEvent
@@ -54,6 +56,20 @@ def tiny(alpha: Team, tmp_path: Path) -> RegisteredModel:
 
 def member(team: Team, name: str = "somebody", role: Role = Role.DEVELOPER) -> Principal:
     return Principal(f"user:{name}", name, {team.pk: role})
+
+
+def lease_end(kind: str) -> None:
+    """Whoever works on such a job seems to be gone."""
+    Job.objects.filter(kind=kind).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def lies_there(job: BatchJob) -> set[str]:
+    return {stored.key for stored in blob_storage().listing(keys.root(job.pk))}
+
+
+def output_and_manifest(job: BatchJob) -> set[str]:
+    key = fresh(job).output["key"]
+    return {key, keys.manifest(key)}
 
 
 def told(name: str, job: BatchJob) -> int:
@@ -159,6 +175,30 @@ def test_an_output_in_the_making_is_not_taken_once_its_job_is_retried(
     assert (worked(job).done, worked(job).failed) == (3, 1)
 
 
+def test_what_an_overtaken_worker_writes_late_changes_no_output(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny, lines(numbered(3)), options=SMALL)
+    for _ in range(2):  # the plan, the only chunk
+        step()
+    put_whole = StoreFiles.put
+
+    def late(files: StoreFiles, path: Path, key: str) -> None:
+        monkeypatch.undo()
+        lease_end(FINISHING)
+        assert worked(job).state == "succeeded"
+        path.write_bytes(b"late")
+        put_whole(files, path, key)
+
+    monkeypatch.setattr(StoreFiles, "put", late)
+    step()
+    assert len(output_rows(job)) == 3
+    manifest = b"".join(blob_storage().reader(keys.manifest(fresh(job).output["key"])))
+    assert json.loads(manifest)["output"]["sha256"] == fresh(job).output["sha256"]
+    assert sweeping.parts_sweep() == 1
+    assert lies_there(job) == output_and_manifest(job)
+
+
 def test_an_input_of_too_many_chunks_is_refused(
     tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +223,7 @@ def test_a_plan_that_was_broken_off_is_made_again(
         patch.setattr(planning, "_together", overtaken)
         step()
     assert (fresh(job).planned, fresh(job).chunks) == (False, 1)
-    Job.objects.filter(kind=PLANNING).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    lease_end(PLANNING)
     found = worked(job)
     assert (found.total, found.done, found.chunks) == (40, 40, 5)
 
@@ -365,7 +405,7 @@ def test_an_input_is_not_swept_while_a_job_has_it(tiny: RegisteredModel) -> None
     assert sweeping.jobs_expire() == 0
     assert uploads_sweep() == 1
     assert fresh(job).output == {}
-    assert not list(blob_storage().listing(keys.root(job.pk)))
+    assert lies_there(job) == set()
     with pytest.raises(Problem):
         services.job_clone(fresh(job), principal=SYSTEM)
 
@@ -374,10 +414,7 @@ def test_parts_go_once_nothing_can_be_retried(tiny: RegisteredModel) -> None:
     whole = worked(make_job(tiny, lines(numbered(4))))
     holes = worked(make_job(tiny, lines([*numbered(4), "no row"])))
     sweeping.parts_sweep()
-    assert {s.key for s in blob_storage().listing(keys.root(whole.pk))} == {
-        keys.output(whole.pk, "jsonl"),
-        keys.manifest(whole.pk),
-    }
+    assert lies_there(whole) == output_and_manifest(whole)
     assert BatchChunk.objects.filter(job=holes).exists()
     assert len(output_rows(whole)) == 4
 
