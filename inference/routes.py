@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db.models import Q, QuerySet
 
+from aihub.problems import N_, Problem
 from inference.processor import cpu_fingerprint
 from inference.routing import ModelRoute, Routes, VersionRoute
 from inference.spec import FileRef, VariantSpec
@@ -26,10 +27,13 @@ def routes_load() -> Routes:
 
 
 def route_load(model: RegisteredModel) -> ModelRoute:
-    """One model's, as in `routes_load`."""
+    """One model's, as in `routes_load`; Problem 404 where it was deleted meanwhile."""
     of_model, of_versions = Q(model=model), Q(version__model=model)
     own = RegisteredModel.objects.filter(pk=model.pk)
-    return _routes(own, of_model, of_versions).models[model.name_key]
+    found = _routes(own, of_model, of_versions).models.get(model.name_key)
+    if found is None:
+        raise Problem(404, N_("The model was deleted meanwhile."))
+    return found
 
 
 def _routes(models: QuerySet[RegisteredModel], of_models: Q, of_versions: Q) -> Routes:

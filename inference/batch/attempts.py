@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as AnyDatabaseError
 
 from aihub.problems import Problem
 from inference.batch.inputs import Unreadable
@@ -33,9 +33,30 @@ def attempt(
     somebody else has it, or nobody wants it any more.
     """
     try:
-        yield
-    except (LeaseLost, Stopped):
+        with _judged(work, give_back, refuse, otherwise):
+            yield
+    except _LEFT:
         logger.info("%s is not wanted any more", work)
+    except AnyDatabaseError:
+        logger.exception("%s stops; its lease will end", work)
+
+
+_LEFT = (LeaseLost, Stopped)
+
+
+@contextmanager
+def _judged(
+    work: str,
+    give_back: Callable[[Exception], object],
+    refuse: Callable[[str, Mapping[str, Any]], object],
+    otherwise: str,
+) -> Iterator[None]:
+    """Give back or refuse what fails; either may itself find that the lease is lost, or that the
+    database is away."""
+    try:
+        yield
+    except (*_LEFT, AnyDatabaseError):
+        raise
     except StorageUnavailable as error:
         logger.warning("%s waits: %s", work, error)
         give_back(error)
@@ -47,8 +68,6 @@ def attempt(
             give_back(problem)
         else:
             refuse(problem.message, problem.values)
-    except DatabaseError:
-        logger.exception("%s stops; its lease will end", work)
     except Exception as error:
         logger.exception("%s failed", work)
         refuse(otherwise, {"error": f"{type(error).__name__}: {error}"[:300]})

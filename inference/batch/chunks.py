@@ -20,7 +20,7 @@ from inference.batch import ends, inputs, keys, outputs
 from inference.batch.attempts import attempt
 from inference.batch.claims import ChunkLease, chunk_claim
 from inference.batch.loaded import runner_of
-from inference.batch.outputs import Part, PartWriter
+from inference.batch.outputs import DamagedPart, Part, PartWriter
 from inference.batch.plan import Plan, wanted_of
 from inference.batch.rows import Fault, Place, Rows
 from inference.batch.running import Runner, run
@@ -83,9 +83,7 @@ class _Work:
 
     def run(self) -> None:
         started = time.monotonic()
-        part = (
-            self._redone() if self.chunk.redo else self._part(self._slices(), self.folder / "new")
-        )
+        part = self._computed()
         if part.rows != self.chunk.rows:
             raise inputs.Unreadable(N_("The input is not what it was when it was first read."))
         errors = outputs.sample_errors(self.made, self.plan.shape, ERRORS_KEPT)
@@ -110,7 +108,7 @@ class _Work:
     @property
     def made(self) -> Path:
         """The part, once it is whole."""
-        return self.folder / ("merged" if self.chunk.redo else "new")
+        return self.folder / "part"
 
     def _slices(self) -> Iterator[Rows]:
         chunk, plan = self.chunk, self.plan
@@ -126,15 +124,26 @@ class _Work:
                 run(slices, self.runner, writer.write, lambda: self.keeper.lost)
             return writer.close()
 
-    def _redone(self) -> Part:
-        """The part that was there, with the rows that failed computed once more."""
+    def _computed(self) -> Part:
+        """All rows, or those that failed, where the part of all is there to be mended."""
         old, new, shape = self.folder / "old", self.folder / "new", self.plan.shape
-        key = keys.part(self.chunk.job_id, self.chunk.number)
-        with self.files.open(key) as source, old.open("wb") as copy:
-            shutil.copyfileobj(source, copy, COPIED)
+        if not (self.chunk.redo and self._fetched(old)):
+            return self._part(self._slices(), self.made)
         at = outputs.failed_rows(old, shape)
         self._part(_only(self._slices(), at), new)
         return outputs.replace_rows(old, shape, new, at, self.made)
+
+    def _fetched(self, path: Path) -> bool:
+        """Copy the part that was there; False where it is damaged or gone."""
+        key = keys.part(self.chunk.job_id, self.chunk.number)
+        try:
+            with self.files.open(key) as source, path.open("wb") as copy:
+                checked = outputs.Checked(Part(**self.chunk.part), source)
+                shutil.copyfileobj(checked, copy, COPIED)
+        except (DamagedPart, FileNotFoundError):
+            logger.error("part %s is damaged; all of it is computed again", key)
+            return False
+        return True
 
     @retry_deadlocks
     def _commit(self, part: Part, errors: list[tuple[Any, str]], seconds: float) -> None:

@@ -70,14 +70,19 @@ class _Finishing:
     @retry_deadlocks
     def _end(self, output: dict[str, Any]) -> None:
         with transaction.atomic():
-            job = ends.job_lock(self.job.pk)
-            self.lease.confirm()
-            if job.state not in UNFINISHED or job.chunks_done < job.chunks:
-                raise LeaseLost
+            job = self._locked()
             job.output = output
             job.save(update_fields=["output"])
             self.lease.succeed()
             ends.job_end(job, JobState.SUCCEEDED, SYSTEM)
+
+    def _locked(self) -> BatchJob:
+        """The job, locked; LeaseLost where it was ended or retried meanwhile."""
+        job = ends.job_lock(self.job.pk)
+        self.lease.confirm()
+        if job.state not in UNFINISHED or job.chunks_done < job.chunks:
+            raise LeaseLost
+        return job
 
     def _join(self) -> Joined:
         shape = Plan.from_json(self.job.plan).shape
@@ -99,8 +104,7 @@ class _Finishing:
     def _compute_again(self, number: int) -> None:
         logger.error("part %s of batch job %s is damaged; it is computed again", number, self.job)
         with transaction.atomic():
-            job = ends.job_lock(self.job.pk)
-            self.lease.confirm()
+            job = self._locked()
             chunk = BatchChunk.objects.get(job=job, number=number)
             job.done -= chunk.rows - chunk.failed
             job.failed -= chunk.failed

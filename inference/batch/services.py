@@ -20,7 +20,8 @@ from inference.routes import route_load
 from registry.models import ModelVersion, RegisteredModel, Team, Upload, VersionFile
 from registry.processing import jobs
 from registry.processing.worker import BATCH
-from registry.services.owning import BY_VERSION
+from registry.services.locks import lock_model
+from registry.services.owning import BY_VERSION, is_owned
 from registry.tasks import hint
 
 NO_MEMBER = N_("You are no member of the team “%(team)s”.")
@@ -64,8 +65,11 @@ def job_create(*, principal: Principal, order: Order) -> BatchJob:
     """
     if before := job_made_before(principal, order.idempotency_key, order.fingerprint):
         return before
-    settled = order_settle(principal, order)
     with transaction.atomic():
+        lock_model(
+            order.model.pk
+        )  # whoever deletes it, or a version of it, does so before or after
+        settled = order_settle(principal, order)
         _check_quota(principal, settled.team)
         if order.upload:
             _hold(order.upload)
@@ -119,7 +123,10 @@ def _asked(order: Order) -> dict[str, str]:
 def _version_of(order: Order) -> ModelVersion:
     route = route_load(order.model)
     found = route.resolve(order.version, order.alias)
-    return ModelVersion.objects.get(pk=found.id)
+    version = ModelVersion.objects.filter(pk=found.id).first()
+    if version is None:
+        raise Problem(404, N_("The version was deleted meanwhile."))
+    return version
 
 
 def _team_of(principal: Principal, order: Order) -> Team:
@@ -163,9 +170,14 @@ def _check_prefix(principal: Principal, prefix: str, roots: list[str]) -> None:
 
 
 def _hold(upload: Upload) -> None:
-    """Keep an upload from being swept until the job that has it is there; Problem 409."""
+    """Keep an upload from being swept until the job that has it is there; Problem 409.
+
+    One that has expired is being removed, unless another job has it too.
+    """
     found = Upload.objects.select_for_update().filter(pk=upload.pk).first()
-    if found is None or found.state != Upload.States.COMPLETE:
+    if found is None or (found.expires_at <= timezone.now() and not is_owned(found)):
+        raise Problem(409, N_("The upload %(upload)s has expired."), upload=str(upload.pk))
+    if found.state != Upload.States.COMPLETE:
         raise Problem(409, N_("The upload %(upload)s is not complete."), upload=str(upload.pk))
     if VersionFile.objects.filter(upload=found).exists():
         raise Problem(409, BY_VERSION, upload=str(upload.pk))
@@ -306,10 +318,16 @@ def _check_right(principal: Principal, job: BatchJob) -> None:
 
 
 def _check_retry(job: BatchJob) -> None:
-    if job.version_id is None or not job.has_input:
+    if not (job.has_input and _version_stays(job)):
         raise Problem(409, N_("The input or the version of this job is gone."))
     if job.state == JobState.SUCCEEDED and not job.failed:
         raise Problem(409, N_("No row of this job failed."))
+
+
+def _version_stays(job: BatchJob) -> bool:
+    """Whether a job's version is not deleted, nor in the trash, until the transaction ends."""
+    model = RegisteredModel.objects.select_for_update().filter(pk=job.model_id).first()
+    return model is not None and ModelVersion.objects.filter(pk=job.version_id).exists()
 
 
 def _run_again(job: BatchJob) -> None:

@@ -29,7 +29,7 @@ def parts_sweep() -> int:
 
 def jobs_expire() -> int:
     """Remove the input and the output of jobs whose time is over; their rows stay."""
-    over = BatchJob.objects.filter(state__in=FINISHED, expires_at__lt=timezone.now(), cleared=False)
+    over = BatchJob.objects.filter(state__in=FINISHED, expires_at__lt=timezone.now())
     return sum(map(_expire, over.order_by("pk")[:AT_ONCE]))
 
 
@@ -51,14 +51,12 @@ def _tell(job: BatchJob) -> bool:
 
 
 def _expire(job: BatchJob) -> bool:
-    """The row says so first, so that nobody retries what is being removed."""
+    """The row says so first, so that nobody retries what is being removed; it expires again and
+    again until all is gone."""
     own = BatchJob.objects.filter(pk=job.pk, state__in=FINISHED)
-    if not own.filter(cleared=False).update(cleared=True):
+    if not own.update(cleared=True) or not _remove(job, kept=()):
         return False
-    if not _remove(job, kept=()):
-        own.update(cleared=False)
-        return False
-    own.update(output={}, upload=None)
+    own.update(output={}, upload=None, expires_at=None)
     return True
 
 

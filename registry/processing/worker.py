@@ -134,7 +134,8 @@ class Housekeeper(threading.Thread):
     """Runs beside a worker: heartbeat, a hint when a queue of its has work, sweeping.
 
     Any number of them may run at once: all they do is safe to repeat. `hint` asks a queue's
-    workers to look for work.
+    workers to look for work. It has no connection to the database between two looks: a process
+    that is forked meanwhile, to replace one that was killed, would end it.
     """
 
     def __init__(
@@ -156,11 +157,10 @@ class Housekeeper(threading.Thread):
                 self._look(sweep=looks % SWEEP_EVERY == 0)
             except Exception:  # the thread must outlive a database or broker that is away
                 logger.warning("housekeeping failed; it will try again", exc_info=True)
-                close_old_connections()
+            close_connection()
             looks += 1
             if self.stopped.wait(LOOK_EVERY):
                 break
-        close_connection()
 
     def stop(self) -> None:
         self.stopped.set()

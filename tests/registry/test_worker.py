@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from aihub import request_context
@@ -130,4 +130,24 @@ def test_the_housekeeper_hints_at_work_and_outlives_failures(
     keeper.stop()
     keeper.join(20)
     assert not keeper.is_alive()
+    assert workers_alive() == 1
+
+
+class Resting(threading.Event):
+    """Whether the thread that waits has a connection to the database."""
+
+    connected: bool | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.connected = connection.connection is not None
+        return True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_housekeeper_that_rests_has_no_connection_that_a_fork_could_end() -> None:
+    keeper = Housekeeper(hint=lambda queue: None, sweep=lambda: None)
+    keeper.stopped = resting = Resting()
+    keeper.start()
+    keeper.join(20)
+    assert resting.connected is False
     assert workers_alive() == 1

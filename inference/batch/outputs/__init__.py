@@ -4,9 +4,11 @@ from inference.batch.outputs.changes import failed_rows, preview, replace_rows, 
 from inference.batch.outputs.joining import assemble
 from inference.batch.outputs.parts import PartWriter
 from inference.batch.outputs.shape import FORMATS, DamagedPart, Joined, Part, Shape
+from inference.batch.outputs.sums import Checked
 
 __all__ = [
     "FORMATS",
+    "Checked",
     "DamagedPart",
     "Joined",
     "Part",
