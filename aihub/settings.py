@@ -267,7 +267,7 @@ CELERY_WORKER_CONCURRENCY = ENV.AIHUB_WORKER_PROCESSES
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"visibility_timeout": 60, "socket_connect_timeout": 5}
+    {"visibility_timeout": 60, "socket_connect_timeout": 5, "max_retries": 0}
     if ENV.AIHUB_BROKER_URL.startswith("redis")
     else {
         "data_folder_in": str(HOME / "broker" / "messages"),

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from inference.batch.beat import TASK
 from registry.processing.worker import BATCH
+from registry.tasks import send
 
 HINT_EXPIRES = 60  # seconds; a reminder that waited longer has been repeated meanwhile
 
@@ -18,4 +19,4 @@ def batch_scheduled(schedule_id: int) -> None:
 
 def schedule_hint(schedule_id: int) -> None:
     """Ask the batch workers to look at one schedule."""
-    batch_scheduled.apply_async(args=(schedule_id,), queue=BATCH, expires=HINT_EXPIRES, retry=False)
+    send(batch_scheduled, schedule_id, queue=BATCH, expires=HINT_EXPIRES)

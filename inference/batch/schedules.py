@@ -204,6 +204,9 @@ def _job_make(schedule: BatchSchedule, key: str) -> BatchJob:
         raise Problem(403, message, owner=schedule.created_by)
     if schedule.model is None:
         raise Problem(409, N_("The model of this schedule is gone."))
+    if not owner.may(Action.PREDICT, schedule.model):
+        message = N_("“%(owner)s”, with whose rights it runs, may not call “%(model)s” any more.")
+        raise Problem(403, message, owner=schedule.created_by, model=schedule.model_name)
     return job_create(principal=owner, order=_order(schedule, owner, key))
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -84,7 +85,7 @@ def job_create(*, principal: Principal, order: Order) -> BatchJob:
             return job
         jobs.enqueue(ends.PLANNING, job.pk, priority=order.priority)
         ends.job_tell(job, "batch.created", principal, input=job.input_name)
-        transaction.on_commit(lambda: hint(BATCH), robust=True)
+        transaction.on_commit(partial(hint, BATCH))
     return job
 
 
@@ -326,6 +327,8 @@ def _check_retry(job: BatchJob) -> None:
 
 def _version_stays(job: BatchJob) -> bool:
     """Whether a job's version is not deleted, nor in the trash, until the transaction ends."""
+    if job.model_id is None or job.version_id is None:
+        return False
     model = RegisteredModel.objects.select_for_update().filter(pk=job.model_id).first()
     return model is not None and ModelVersion.objects.filter(pk=job.version_id).exists()
 
@@ -337,7 +340,7 @@ def _run_again(job: BatchJob) -> None:
     job.stalled_at = None
     job.expires_at = _expiry()
     job.save()
-    transaction.on_commit(lambda: hint(BATCH), robust=True)
+    transaction.on_commit(partial(hint, BATCH))
 
 
 def _expiry() -> datetime:

@@ -140,7 +140,7 @@ class Housekeeper(threading.Thread):
 
     def __init__(
         self,
-        hint: Callable[[str], None],
+        hint: Callable[[str], object],
         sweep: Callable[[], object],
         queues: Collection[str] = (PROCESSING,),
     ) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from aihub.access import Principal
 from aihub.db import retry_deadlocks
@@ -71,7 +70,7 @@ def version_create(
             samples_attach(model, principal=principal, samples=publication.samples)
         jobs.enqueue(pipeline.KIND, version.pk)
         _emit("version.created", version, principal, files=len(publication.files))
-        transaction.on_commit(send_hint)
+        transaction.on_commit(hint)
     return version
 
 
@@ -117,14 +116,6 @@ def version_delete(version: ModelVersion, *, principal: Principal) -> None:
         require_unused(this, str(version))
         _emit("version.deleted", version, principal)
         versions_trash(this, model, at=timezone.now(), by=principal.name)
-
-
-def send_hint() -> None:
-    """Tell the workers; where the broker is away they look by themselves."""
-    try:
-        hint()
-    except (BrokerError, OSError):
-        logger.warning("the broker does not answer; workers will find the job", exc_info=True)
 
 
 def _remove_rejected(model: RegisteredModel, version: Semver) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -9,7 +10,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from aihub.events import SYSTEM
 from aihub.problems import Problem
-from registry import semver
+from registry import semver, tasks
 from registry.models import Job, ModelVersion, RegisteredModel, Team, Upload, VersionFile
 from registry.models.revision import revision_bump, revision_current
 from registry.models.versions import State
@@ -88,10 +89,10 @@ def test_a_worker_on_a_deleted_version_writes_nothing(
 def test_a_broker_that_is_away_keeps_nobody_from_publishing(
     model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> None:
+    def away(*arguments: Any, **options: Any) -> None:
         raise BrokerError("connection refused")
 
-    monkeypatch.setattr(versions, "hint", away)
+    monkeypatch.setattr(tasks.run_jobs, "apply_async", away)
     publish(model)
     assert jobs.has_claimable()
 

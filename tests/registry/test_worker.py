@@ -69,19 +69,28 @@ def test_a_queue_takes_its_own_jobs_first_and_then_what_its_sources_have(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("seconds", "hints"), [(60.0, 0), (0.0, 1)], ids=["all", "a turn"])
+@pytest.mark.parametrize(
+    ("seconds", "sent", "hints", "left"),
+    [(60.0, True, 0, 0), (0.0, True, 1, 2), (0.0, False, 3, 0)],
+    ids=["all", "a turn", "the broker is away"],
+)
 def test_a_message_is_worth_a_turn_and_then_another_follows(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, hints: int
+    monkeypatch: pytest.MonkeyPatch, seconds: float, sent: bool, hints: int, left: int
 ) -> None:
     hinted: list[str] = []
     pieces = [1, 2, 3]
+
+    def hint(queue: str) -> bool:
+        hinted.append(queue)
+        return sent
+
     monkeypatch.setattr(tasks, "TURN", seconds)
-    monkeypatch.setattr(tasks, "hint", hinted.append)
+    monkeypatch.setattr(tasks, "hint", hint)
     monkeypatch.setitem(worker.SOURCES, BATCH, [])
     worker.add_source(BATCH, lambda: bool(pieces and pieces.pop()), lambda: bool(pieces))
     tasks.run_jobs(BATCH)
     assert hinted == [BATCH] * hints
-    assert len(pieces) == (2 if hints else 0)
+    assert len(pieces) == left
 
 
 def test_a_worker_is_alive_for_a_while_after_its_heartbeat() -> None:

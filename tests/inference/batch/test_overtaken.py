@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, connection
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from aihub.events import SYSTEM
 from aihub.problems import Problem
 from inference.batch import chunks, finishing, keys, services, sweeping
 from inference.batch.inputs import Unreadable
 from inference.models import BatchChunk, BatchJob
-from registry.models import ModelVersion, RegisteredModel, Team, Upload
+from registry.models import ModelVersion, RegisteredModel, Team
 from registry.services.models import model_delete
 from registry.services.resumable import upload_abort
 from registry.services.trash import model_restore, version_restore
 from registry.services.versions import version_delete
 from registry.storage import blob_storage
+from registry.tasks import run_jobs
 from tests.inference.batch.jobs_made import (
     fresh,
     lines,
@@ -80,6 +82,16 @@ def test_a_chunk_whose_connection_to_the_database_broke_ends_no_job(
     assert fresh(job).state == "running"
     BatchChunk.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert worked(job).done == 8
+
+
+def test_a_job_is_planned_and_computed_while_the_broker_is_away(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: Any, **options: Any) -> None:
+        raise BrokerError("connection refused")
+
+    monkeypatch.setattr(run_jobs, "apply_async", away)
+    assert worked(make_job(tiny, lines(numbered(8)))).done == 8
 
 
 def test_a_damaged_part_counts_once_where_its_job_was_retried_meanwhile(

@@ -272,7 +272,7 @@ def test_whoever_lost_their_rights_has_nothing_run(
     assert fired(schedule) is None
     assert not BatchJob.objects.exists()
     assert schedule.last_outcome == "failed"
-    assert schedule.error
+    assert "“developer”, with whose rights it runs" in schedule.error
     event = told("batch.schedule_failed")[0]
     assert (event["model"], event["reason"]) == ("digits", schedule.error)
     assert schedule.next_run_at is not None
