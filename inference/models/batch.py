@@ -1,7 +1,7 @@
 """Batch jobs, and the chunks that their rows are computed in."""
 
 from django.db import models
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _, pgettext_lazy
 
 from registry.models import Leased, ModelVersion, RegisteredModel, Team, Upload
 
@@ -12,7 +12,7 @@ class JobState(models.TextChoices):
     PAUSED = "paused", _("paused")
     SUCCEEDED = "succeeded", _("succeeded")
     FAILED = "failed", _("failed")
-    CANCELLED = "cancelled", _("cancelled")
+    CANCELLED = "cancelled", pgettext_lazy("of a batch job", "cancelled")
 
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED)

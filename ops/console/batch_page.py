@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -48,6 +49,7 @@ def batch_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "console/batch.html",
         crumbs_of(job),
+        title=gettext("Batch job #%(id)s") % {"id": job.pk},
         job=job,
         told=known,
         progress=progress_of(job),
@@ -72,7 +74,7 @@ def batch_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         with told(request, gettext("The job is cancelled.")):
             services.job_cancel(job, principal=principal)
-        return redirect("admin:batch_job", pk)
+        return _steered(pk)
     crumbs = [*crumbs_of(job), (_("Cancel the job"), request.path)]
     return show(
         request,
@@ -109,7 +111,12 @@ def batch_act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     job = job_get(principal, pk, steer=True)
     with told(request, str(success)):
         act(job, principal=principal)
-    return redirect("admin:batch_job", pk)
+    return _steered(pk)
+
+
+def _steered(pk: int) -> HttpResponse:
+    """To the job's page, with the keyboard at what can be done next."""
+    return redirect(f"{reverse('admin:batch_job', args=[pk])}#job-act")
 
 
 def _may(principal: Principal, job: BatchJob) -> set[str]:
@@ -169,4 +176,5 @@ def _texts() -> dict[str, str]:
         "secondsLeft": gettext("{count} s left"),
         "minutesLeft": gettext("{count} min left"),
         "hoursLeft": gettext("{count} h left"),
+        "percentDone": gettext("{percent}% done"),
     }

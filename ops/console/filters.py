@@ -92,7 +92,7 @@ class JobTeamFilter(JobModelFilter):
 class MineFilter(DropdownFilter):
     """What the user made themselves."""
 
-    title = _("made by")
+    title = _("maker")
     parameter_name = "made"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:

@@ -93,7 +93,7 @@ class ScheduleForm(forms.Form):
         required=False,
         max_length=JSON_MAX,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "class": "hub-mono"}),
-        help_text=_("For example {“columns”: {“image”: “picture”}, “key”: “id”, “top”: 3}."),
+        help_text=_('For example {"columns": {"image": "picture"}, "key": "id", "top": 3}.'),
     )
     active = forms.BooleanField(
         label=_("Active"), required=False, initial=True, widget=UnfoldBooleanSwitchWidget()

@@ -57,10 +57,11 @@ class ScheduleList(ListAdmin):
         return schedules_visible(principal_of(request))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, whose rows know whether the user may switch them."""
+        """The list, whose rows know whether the user may switch them, and where they are shown."""
         found = super().get_changelist_instance(request)
         for schedule in found.result_list:
             schedule.steers = may_steer(principal_of(request), schedule)
+            schedule.shown_by = request.GET.urlencode()
         return found
 
     @display(description=_("name"), ordering="name")
@@ -100,10 +101,12 @@ class ScheduleList(ListAdmin):
         name = "schedule_off" if schedule.active else "schedule_on"
         return format_html(
             '<button type="submit" class="hub-switch" role="switch" aria-checked="{}" '
-            'aria-label="{}" formaction="{}" name="list" value="1"></button>',
+            'aria-label="{}" formaction="{}" id="switch-{}" name="list" value="{}"></button>',
             "true" if schedule.active else "false",
             gettext("Run “%(name)s” when it is due") % {"name": schedule.name},
             reverse(f"admin:{name}", args=[schedule.pk]),
+            str(schedule.pk),
+            schedule.shown_by,
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy as _
@@ -127,9 +127,11 @@ def _switched(request: HttpRequest, pk: int, *, active: bool, said: str) -> Http
     schedule = schedule_get(principal_of(request), pk, steer=True)
     with told(request, said % {"name": schedule.name}):
         schedules.schedule_switch(schedule, principal=principal_of(request), active=active)
-    if "list" in request.POST:
-        return redirect("admin:inference_batchschedule_changelist")
-    return redirect("admin:schedule", pk)
+    if "list" in request.POST:  # the query of the list, which is shown again as it was
+        query = QueryDict(request.POST["list"]).urlencode()
+        listed = reverse("admin:inference_batchschedule_changelist")
+        return redirect(f"{listed}{query and '?'}{query}#switch-{pk}")
+    return redirect(f"{reverse('admin:schedule', args=[pk])}#switch")
 
 
 def _filled_in(

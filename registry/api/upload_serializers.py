@@ -74,7 +74,9 @@ class Sha256Field(serializers.RegexField):
 
 class UploadInput(StrictSerializer):
     filename = TextField(max_length=255)
-    size = WholeNumberField(min_value=1, max_value=SIZE_MAX)
+    size = WholeNumberField(
+        min_value=1, max_value=SIZE_MAX, error_messages={"min_value": _("The file is empty.")}
+    )
     sha256 = Sha256Field(required=False)
 
 

@@ -85,6 +85,10 @@ def test_what_the_hub_refuses_is_told_in_the_form(
     page = visit.page
     visit.open(f"/batch-jobs/new/?model={numbers}")
     page.get_by_label("objects in the bucket").check()
+    page.get_by_role("button", name="Start the job").click()
+    prefix = page.get_by_label("Prefix")
+    expect(prefix).to_be_focused()
+    expect(prefix).to_have_accessible_description(re.compile("Name the prefix"))
     page.get_by_label("Prefix").fill("uploads/")
     page.get_by_role("button", name="Start the job").click()
     expect(page.locator("#batch-error")).to_contain_text("is the hub's own")
@@ -135,13 +139,47 @@ def test_a_job_is_cancelled_with_a_question_and_retried(
         visit = visiting("developer")
         page = visit.page
         visit.open(f"/batch-jobs/{job['id']}/")
-        page.get_by_role("link", name="Cancel the job").click()
-        page.get_by_role("button", name="Cancel the job").click()
+        asking, dialog = page.get_by_role("link", name="Cancel the job"), page.get_by_role("dialog")
+        for leaving in ("Escape", "Enter"):
+            asking.press("Enter")
+            expect(dialog.get_by_role("link", name="Let it run")).to_be_focused()
+            page.keyboard.press(leaving)
+            expect(asking).to_be_focused()
+            expect(dialog).to_have_count(0)
+        asking.press("Enter")
+        dialog.get_by_role("button", name="Cancel the job").press("Enter")
         expect(state(page)).to_have_text("cancelled")
         assert client.get(f"{JOBS}{job['id']}/").json()["state"] == "cancelled"
-        page.get_by_role("button", name="Retry").click()
+        retry = page.get_by_role("button", name="Retry")
+        expect(retry).to_be_focused()
+        retry.press("Space")
         expect(state(page)).to_have_text("queued")
+        expect(page.get_by_role("button", name="Pause")).to_be_focused()
     finally:
         hub.restart_batch_worker()
     expect(state(page)).to_have_text("succeeded", timeout=WITHIN)
+    expect(page.get_by_role("heading", name="Batch job")).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text("succeeded")
+    assert visit.wrong == []
+
+
+def test_a_form_that_is_sent_twice_makes_one(hub: Hub, visiting: Visiting, numbers: str) -> None:
+    visit = visiting("developer")
+    page, name = visit.page, unique("twice")
+    visit.open("/batch-schedules/new/")
+    page.get_by_role("button", name="Make the schedule").click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()  # what is wrong first
+    expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(
+        re.compile("This field is required.")
+    )
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Model", exact=True).fill(numbers)
+    page.get_by_label("Prefix of the bucket").fill("inputs/alpha/")
+    page.get_by_label("When (cron)").fill("0 3 * * *")
+    page.get_by_role("button", name="Make the schedule").evaluate(
+        "(button) => { button.click(); button.click(); setTimeout(() => button.click(), 30); }"
+    )
+    page.wait_for_url(re.compile(r"/batch-schedules/\d+/$"))
+    found = hub.client("developer").get("/api/v1/batch-schedules/").json()["results"]
+    assert [schedule["name"] for schedule in found].count(name) == 1
     assert visit.wrong == []

@@ -156,6 +156,8 @@ class TestJob:
 
         def post(action: str) -> tuple[str, str]:
             answer = as_owner.post(f"{JOBS}{job.pk}/{action}/", follow=True)
+            assert answer.redirect_chain == [(f"{JOBS}{job.pk}/#job-act", 302)]
+            assert 'id="job-act"' in answer.content.decode()
             job.refresh_from_db()
             return job.state, " ".join(str(message) for message in answer.context["messages"])
 
@@ -166,6 +168,14 @@ class TestJob:
         assert post("cancel") == ("cancelled", "The job is cancelled.")
         assert post("cancel")[1] == "The job is cancelled; there is nothing to cancel."
         assert post("retry")[0] == "running"
+
+    def test_its_state_is_said_as_one_of_jobs(
+        self, as_owner: Client, version: ModelVersion
+    ) -> None:
+        job = make_job(version, state="cancelled")
+        text = as_owner.get(f"{JOBS}{job.pk}/", headers={"Accept-Language": "zh-hans"}).content
+        assert "已取消" in text.decode()
+        assert f"<title> 批处理作业 #{job.pk} |" in text.decode()
 
     def test_it_runs_again(self, as_owner: Client, owner: User, version: ModelVersion) -> None:
         job = make_job(version, state="succeeded", output_format="csv")

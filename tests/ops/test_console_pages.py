@@ -485,6 +485,12 @@ class TestLooks:
         assert looks.rounded([127 / 255, "a", [1, 0.5]]) == [0.498, "a", [1, 0.5]]
 
 
+def test_the_keyboard_passes_the_sidebar(as_owner: Client) -> None:
+    text = as_owner.get("/").content.decode()
+    assert text.index('href="#content"') < text.index('id="nav-sidebar"')
+    assert text.index("<main") < text.index('<div id="content" tabindex="-1"')
+
+
 def test_every_state_has_a_badge() -> None:
     with translation.override("zh-hans"):
         badges = [looks.state_badge(state) for state in State]

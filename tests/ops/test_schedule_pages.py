@@ -1,5 +1,6 @@
 """Schedules in the console: made, read, switched, run and deleted."""
 
+import json
 import re
 from typing import Any
 
@@ -86,6 +87,12 @@ def test_what_does_not_fit_is_said(as_developer: Client, field: str, value: Any,
     assert not BatchSchedule.objects.exists()
 
 
+def test_the_example_of_options_can_be_copied(as_developer: Client) -> None:
+    form = as_developer.get("/batch-schedules/new/").context["form"]
+    _, _, example = str(form.fields["options"].help_text).partition(" example ")
+    assert json.loads(example.rstrip(".")).keys() == {"columns", "key", "top"}
+
+
 def test_it_is_edited(as_developer: Client, alpha: Team, developer: User) -> None:
     schedule = schedule_make(alpha, developer)
     path = f"/batch-schedules/{schedule.pk}/edit/"
@@ -99,11 +106,13 @@ def test_it_is_edited(as_developer: Client, alpha: Team, developer: User) -> Non
 def test_it_is_switched_from_the_list_and_from_its_page(
     as_developer: Client, alpha: Team, developer: User
 ) -> None:
-    path = f"/batch-schedules/{schedule_make(alpha, developer).pk}/"
-    assert as_developer.post(f"{path}off/", {"list": "1"})["Location"] == "/batch-schedules/"
+    schedule = schedule_make(alpha, developer)
+    path = f"/batch-schedules/{schedule.pk}/"
+    answer = as_developer.post(f"{path}off/", {"list": "q=night&p=2"})  # the list stays as it was
+    assert answer["Location"] == f"/batch-schedules/?q=night&p=2#switch-{schedule.pk}"
     assert 'aria-checked="false"' in read(as_developer, "/batch-schedules/")
     assert "None: it is off." in read(as_developer, path)
-    assert as_developer.post(f"{path}on/")["Location"] == path
+    assert as_developer.post(f"{path}on/")["Location"] == f"{path}#switch"
     assert BatchSchedule.objects.get().active
 
 

@@ -41,6 +41,9 @@ def test_a_secret_is_shown_once(as_owner: Client, alpha: Team) -> None:
     assert audited() == ["webhook.created", "webhook.rotated"]
 
 
+HELPED = ("name", "url", "models")  # fields that have a hint too
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -53,6 +56,9 @@ def test_what_does_not_fit_is_said_at_its_field(
 ) -> None:
     answer = as_owner.post("/webhooks/new/", {**SENT, "team": alpha.pk, field: value})
     assert list(answer.context["form"].errors) == [field]
+    described = f"id_{field}_helptext id_{field}_error" if field in HELPED else f"id_{field}_error"
+    assert f'aria-describedby="{described}"' in answer.content.decode()
+    assert f'<div id="id_{field}_error" role="alert">' in answer.content.decode()
     assert not Webhook.objects.exists()
 
 

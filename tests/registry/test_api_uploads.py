@@ -222,6 +222,11 @@ def test_what_makes_no_upload_is_refused(client: Any, body: Any) -> None:
     assert not Upload.objects.exists()
 
 
+def test_that_a_file_is_empty_is_said(client: Any) -> None:
+    answer = client.post(API, {"filename": "a", "size": 0})
+    assert [error["detail"] for error in answer.json()["errors"]] == ["The file is empty."]
+
+
 @pytest.mark.parametrize(
     "numbers", [[], [0], [3], [1, 1], ["1"], [True], "1", None, list(range(1, 1002))]
 )

@@ -2,6 +2,7 @@
 import { dropAnywhere } from "./drops.js";
 import { Faults } from "./faults.js";
 import { HubError, call, fill, useTexts } from "./hub.js";
+import { Said } from "./said.js";
 import { showUploads, size } from "./upload_list.js";
 import { Uploads, pace } from "./uploads.js";
 
@@ -11,6 +12,7 @@ const models = JSON.parse(document.getElementById("batch-models").textContent);
 const part = (name) => document.getElementById(`batch-${name}`);
 const WORDS = ["input_format", "output_format", "key", "delimiter", "encoding", "priority", "team"];
 const RANGE = "range";
+const said = new Said(part("said"));
 const faults = new Faults(form, part("error"), { failed: texts.failed, aliases: { alias: "version" } });
 
 let uploads;
@@ -142,11 +144,13 @@ function busy(controller) {
   sending = controller;
   part("send").disabled = Boolean(controller);
   part("cancel").hidden = part("progress").hidden = !controller;
+  if (controller) part("cancel").focus(); // the button that had it is off
+  else said.say("", "");
 }
 
 function showProgress() {
   if (!byFile()) {
-    part("status").textContent = texts.creating;
+    tellStatus("creating", texts.creating);
     return;
   }
   const [item] = uploads.chosen;
@@ -155,7 +159,14 @@ function showProgress() {
   bar.setAttribute("aria-valuenow", percent);
   bar.style.setProperty("--done", `${percent}%`);
   const values = { done: size(item.sent), total: size(item.size), rate: size(pace(item).rate ?? 0) };
-  part("status").textContent = uploads.complete ? texts.creating : fill(texts.waitingForFiles, values);
+  if (uploads.complete) tellStatus("creating", texts.creating);
+  else tellStatus(Math.floor(percent / 25), fill(texts.waitingForFiles, values));
+}
+
+/** Show how far it is; each step of it is said. */
+function tellStatus(step, text) {
+  part("status").textContent = text;
+  said.say(step, text);
 }
 
 /** Make the job as soon as its input has arrived. */

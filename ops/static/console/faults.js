@@ -1,6 +1,20 @@
 // What is wrong with a form: beside its fields, and above it.
 import { fill } from "./hub.js";
 
+const inputsOf = (place) => [...place.closest(".hub-field").querySelectorAll("input, textarea, select")];
+
+/** Tie what may be said of a field, and its hints, to what it is said of. */
+function describe(place, id) {
+  place.id = id;
+  const hints = [...place.parentElement.querySelectorAll(":scope > .hub-hint")];
+  hints.forEach((hint, at) => (hint.id ||= `${id}-hint-${at}`));
+  for (const input of inputsOf(place)) {
+    const own = input.getAttribute("aria-describedby");
+    const ids = [own, id, ...hints.map((hint) => hint.id)].filter(Boolean);
+    input.setAttribute("aria-describedby", ids.join(" "));
+  }
+}
+
 /**
  * A field's place for a fault has `data-error`, by the API's name of the field; `aliases` are names
  * of the API that go to another place. `failed` is said where an answer has no words of its own.
@@ -8,6 +22,7 @@ import { fill } from "./hub.js";
 export class Faults {
   constructor(form, above, { failed, aliases = {} }) {
     Object.assign(this, { form, above, failed, aliases });
+    for (const place of form.querySelectorAll("[data-error]")) describe(place, `${form.id}-${place.dataset.error}-error`);
   }
 
   /** Say what is wrong with a field, or with an empty message nothing; whether there is such a field. */
@@ -15,9 +30,10 @@ export class Faults {
     const place = this.form.querySelector(`[data-error="${CSS.escape(field)}"]`);
     if (!place) return false;
     place.textContent = message;
-    const input = place.closest(".hub-field").querySelector("input, textarea, select");
-    if (message) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
+    const inputs = inputsOf(place);
+    inputs.forEach((input) => input.removeAttribute("aria-invalid"));
+    // Of several, the last that is shown is where it is said: those before it choose between them.
+    if (message) inputs.findLast((input) => !input.closest("[hidden]")).setAttribute("aria-invalid", "true");
     place.closest("details")?.toggleAttribute("open", Boolean(message) || place.closest("details").open);
     return true;
   }
