@@ -176,5 +176,5 @@ def _texts() -> dict[str, str]:
         "secondsLeft": gettext("{count} s left"),
         "minutesLeft": gettext("{count} min left"),
         "hoursLeft": gettext("{count} h left"),
-        "percentDone": gettext("{percent}% done"),
+        "percentDone": gettext("Progress: {percent}%"),
     }
