@@ -37,6 +37,7 @@ ACTIONS: dict[str, tuple[Callable[..., None], Any]] = {
     "resume": (services.job_resume, _("The job goes on.")),
     "retry": (services.job_retry, _("What failed is computed again.")),
 }
+NEXT = {"pause": "resume", "resume": "pause", "retry": "pause"}  # what can be done then
 
 
 @page("batch-jobs/<int:pk>/", "batch_job")
@@ -74,7 +75,7 @@ def batch_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         with told(request, gettext("The job is cancelled.")):
             services.job_cancel(job, principal=principal)
-        return _steered(pk)
+        return _steered(pk, "retry")
     crumbs = [*crumbs_of(job), (_("Cancel the job"), request.path)]
     return show(
         request,
@@ -111,12 +112,12 @@ def batch_act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     job = job_get(principal, pk, steer=True)
     with told(request, str(success)):
         act(job, principal=principal)
-    return _steered(pk)
+    return _steered(pk, NEXT[action])
 
 
-def _steered(pk: int) -> HttpResponse:
+def _steered(pk: int, following: str) -> HttpResponse:
     """To the job's page, with the keyboard at what can be done next."""
-    return redirect(f"{reverse('admin:batch_job', args=[pk])}#job-act")
+    return redirect(f"{reverse('admin:batch_job', args=[pk])}#job-{following}")
 
 
 def _may(principal: Principal, job: BatchJob) -> set[str]:

@@ -131,7 +131,7 @@ def _switched(request: HttpRequest, pk: int, *, active: bool, said: str) -> Http
         query = QueryDict(request.POST["list"]).urlencode()
         listed = reverse("admin:inference_batchschedule_changelist")
         return redirect(f"{listed}{query and '?'}{query}#switch-{pk}")
-    return redirect(f"{reverse('admin:schedule', args=[pk])}#switch")
+    return redirect(f"{reverse('admin:schedule', args=[pk])}#turn-{'off' if active else 'on'}")
 
 
 def _filled_in(

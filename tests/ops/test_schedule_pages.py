@@ -112,7 +112,7 @@ def test_it_is_switched_from_the_list_and_from_its_page(
     assert answer["Location"] == f"/batch-schedules/?q=night&p=2#switch-{schedule.pk}"
     assert 'aria-checked="false"' in read(as_developer, "/batch-schedules/")
     assert "None: it is off." in read(as_developer, path)
-    assert as_developer.post(f"{path}on/")["Location"] == f"{path}#switch"
+    assert as_developer.post(f"{path}on/")["Location"] == f"{path}#turn-off"
     assert BatchSchedule.objects.get().active
 
 
