@@ -44,14 +44,19 @@ def _start_beat(**kwargs: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _start_housekeeper(**kwargs: Any) -> None:
-    from registry.processing.worker import Housekeeper
+def _start_threads(**kwargs: Any) -> None:
+    """What a worker does beside its work, in its parent: it never waits for a child."""
+    from ops.notifications.postman import Postman
+    from registry.processing.worker import PROCESSING, Housekeeper
     from registry.services.housekeeping import sweep
     from registry.tasks import hint
 
-    housekeeper = Housekeeper(hint=hint, sweep=sweep, queues=_served())
-    signals.worker_shutting_down.connect(lambda **kw: housekeeper.stop(), weak=False)
-    housekeeper.start()
+    threads: list[Housekeeper | Postman] = [Housekeeper(hint, sweep, _served())]
+    if PROCESSING in _served():
+        threads.append(Postman())
+    for thread in threads:
+        signals.worker_shutting_down.connect(lambda thread=thread, **kw: thread.stop(), weak=False)
+        thread.start()
 
 
 def _served() -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 
 API, MODEL = "/api/v1", "model-0008"
+SENT = f"{API}/webhooks/{{webhook}}/deliveries/"
 # The parameter of the console's search is `q`, that of its pages `p`.
 API_PAGES = {
     "models": f"{API}/models/",
@@ -70,8 +71,28 @@ API_PAGES = {
     "compare": f"{API}/models/{MODEL}/versions/1.5.5/compare/?with=1.6.0",
     "audit trail": f"{API}/audit/",
     "webhooks": f"{API}/webhooks/",
+    "webhooks, deliveries": SENT,
+    "webhooks, deliveries, last page": f"{SENT}?page={{deliveries}}",
+    "webhooks, deliveries, failed": f"{SENT}?state=failed",
+    "webhooks, deliveries, pending": f"{SENT}?state=pending",
+    "webhooks, deliveries, event": f"{SENT}?event=ping",
     "batch jobs": f"{API}/batch-jobs/",
+    "batch jobs, last page": f"{API}/batch-jobs/?page={{jobs}}",
+    "batch jobs, running": f"{API}/batch-jobs/?state=queued&state=running",
+    "batch jobs, failed": f"{API}/batch-jobs/?state=failed",
+    "batch jobs, model": f"{API}/batch-jobs/?model={MODEL}",
+    "batch jobs, version": f"{API}/batch-jobs/?version=1.5.5",
+    "batch jobs, team": f"{API}/batch-jobs/?team=team-02",
+    "batch jobs, team and state": f"{API}/batch-jobs/?team=team-02&state=failed",
+    "batch jobs, maker": f"{API}/batch-jobs/?created_by=developer",
+    "batch jobs, input": f"{API}/batch-jobs/?input=photos-19",
+    "batch jobs, schedule": f"{API}/batch-jobs/?schedule={{schedule}}",
+    "batch jobs by end": f"{API}/batch-jobs/?ordering=-finished_at",
+    "batch jobs by start": f"{API}/batch-jobs/?ordering=created_at",
+    "batch job": f"{API}/batch-jobs/{{job}}/",
     "schedules": f"{API}/batch-schedules/",
+    "schedules, filters": f"{API}/batch-schedules/?active=true&team=team-02&model={MODEL}",
+    "schedules by next run": f"{API}/batch-schedules/?ordering=next_run_at",
 }
 CONSOLE_PAGES = {
     "console, overview": "/",
@@ -95,16 +116,26 @@ CONSOLE_PAGES = {
     "console, API keys": "/api-keys/",
     "console, webhooks": "/webhooks/",
     "console, batch jobs": "/batch-jobs/",
-    "console, batch jobs, search": "/batch-jobs/?q=vision&state=running",
+    "console, webhook": "/webhooks/{webhook}/",
+    "console, webhook, last page": "/webhooks/{webhook}/?page=9999",
+    "console, webhook, filters": "/webhooks/{webhook}/?state=failed&event=alias.moved",
+    "console, batch jobs, last page": "/batch-jobs/?p={jobs}",
+    "console, batch jobs, search": "/batch-jobs/?q=photos-19&state=running",
+    "console, batch jobs, search of none": "/batch-jobs/?q=unheard",
+    "console, batch jobs, filters": f"/batch-jobs/?state=failed&team=team-02&model={MODEL}",
+    "console, batch jobs, mine": "/batch-jobs/?made=me",
+    "console, batch job": "/batch-jobs/{job}/",
+    "console, schedule": "/batch-schedules/{schedule}/",
+    "console, schedules, search": "/batch-schedules/?q=nightly&team=team-02",
     "console, new batch job": "/batch-jobs/new/",
     "console, schedules": "/batch-schedules/",
     "console, serving": "/serving/",
     "console, audit": "/audit/",
 }
 
-# To a developer.
-OF_MANAGERS = ("audit", "trash", "users", "API keys", "webhooks", "serving")
-DENIED = tuple(f"console, {page}" for page in OF_MANAGERS)
+# To a developer; what begins so.
+OF_MANAGERS = ("audit", "trash", "users", "API keys", "webhook", "serving")
+DENIED = ("webhooks, deliveries", *(f"console, {page}" for page in OF_MANAGERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +164,14 @@ def _filled(count: int) -> float:
     from django.core.management import call_command
     from django.db import connection
 
-    from bench.registry_rows import fill
+    from bench import registry_jobs, registry_rows
     from registry.models import RegisteredModel
 
     started = time.monotonic()
     call_command("migrate", verbosity=0)
     if not RegisteredModel.objects.exists():
-        fill(count)
+        registry_rows.fill(count)
+        registry_jobs.fill(count / 1000)
         tables = ", ".join(connection.introspection.table_names())
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE TABLE {tables}" if connection.vendor == "mysql" else "ANALYZE")
@@ -147,10 +179,14 @@ def _filled(count: int) -> float:
 
 
 def _rows() -> dict[str, int]:
+    from inference.models import BatchChunk, BatchJob, BatchSchedule
+    from ops.models import Delivery, Webhook
     from registry import models
 
     names = ("RegisteredModel", "ModelVersion", "ModelTag", "VersionMetric", "Label", "AliasMove")
-    return {name: getattr(models, name)._default_manager.count() for name in names}
+    tables = [getattr(models, name) for name in names]
+    tables += [BatchJob, BatchChunk, BatchSchedule, Webhook, Delivery]
+    return {table.__name__: table._default_manager.count() for table in tables}
 
 
 def _pages() -> list[Page]:
@@ -159,10 +195,18 @@ def _pages() -> list[Page]:
     from django.test import Client, RequestFactory
     from rest_framework_simplejwt.tokens import AccessToken
 
+    from inference.models import BatchJob, BatchSchedule
+    from ops.models import Webhook
     from registry.models import ModelVersion, RegisteredModel
 
     models, versions = RegisteredModel.objects.count(), ModelVersion.objects.count()
+    busy, theirs = Webhook.objects.earliest("pk"), {"team__name": "team-02"}
     places = {
+        "webhook": busy.pk,
+        "deliveries": max(1, busy.deliveries.count() // 50),
+        "schedule": BatchSchedule.objects.filter(**theirs).earliest("pk").pk,
+        "job": BatchJob.objects.filter(**theirs).latest("pk").pk,
+        "jobs": max(1, BatchJob.objects.count() // 110),
         "last_model_page": max(1, models // 100),
         "deep": max(1, min(1000, versions // 110)),
         "found": max(1, min(200, versions // 250)),
@@ -176,7 +220,7 @@ def _pages() -> list[Page]:
         console.cookies = browser.cookies
         for client, pages in ((api, API_PAGES), (console, CONSOLE_PAGES)):
             for page, path in pages.items():
-                if name == "developer" and page in DENIED:
+                if name == "developer" and page.startswith(DENIED):
                     continue
                 found.append(Page(page, name, _getter(client, path.format(**places))))
     return found

@@ -67,27 +67,27 @@ FORMATS = ("onnx", "safetensors", "state_dict", "openvino")
 def fill(count: int) -> None:
     """Make `count` models with everything that belongs to them."""
     dice = random.Random(7)
-    teams = _make(Team(name=f"team-{number:02d}") for number in range(TEAMS))
+    teams = make(Team(name=f"team-{number:02d}") for number in range(TEAMS))
     _people(teams)
-    models_ = _make(_model(number, teams[number % TEAMS], dice) for number in range(count))
-    _make(row for model in models_ for row in _tags(model, dice))
+    models_ = make(_model(number, teams[number % TEAMS], dice) for number in range(count))
+    make(row for model in models_ for row in _tags(model, dice))
     sets = [labels_ensure(_labels(number)) for number in range(LABEL_SETS)]
     for model in models_:
         _versions(model, sets, dice)
     versions = ModelVersion.objects.only("pk", "version", "model_id").order_by("pk")
     for model in models_:
         _aliases(model, list(versions.filter(model=model)), dice)
-    _make(_approval(model, number) for model in models_[:40] for number in range(BESIDE // 40))
-    _make(_thrown(number, teams) for number in range(BESIDE))
+    make(_approval(model, number) for model in models_[:40] for number in range(BESIDE // 40))
+    make(_thrown(number, teams) for number in range(BESIDE))
     people = User.objects.all()
-    _make(_upload(person, number) for person in people for number in range(BESIDE))
+    make(_upload(person, number) for person in people for number in range(BESIDE))
 
 
 def _people(teams: list[Team]) -> None:
     """An administrator, and a developer who is in half of the teams."""
     User.objects.create_superuser("admin")
     developer = User.objects.create_user("developer")
-    _make(Membership(team=team, user=developer, role=Role.DEVELOPER) for team in teams[::2])
+    make(Membership(team=team, user=developer, role=Role.DEVELOPER) for team in teams[::2])
 
 
 def _model(number: int, team: Team, dice: random.Random) -> RegisteredModel:
@@ -115,19 +115,19 @@ def _labels(number: int) -> list[str]:
 
 def _versions(model: RegisteredModel, sets: list[LabelSet], dice: random.Random) -> None:
     """A model's versions with their files, metrics and a line in the audit trail each."""
-    versions = _make(_version(model, number, sets, dice) for number in range(VERSIONS))
-    blobs = _make(_blob(version) for version in versions)
-    _make(
+    versions = make(_version(model, number, sets, dice) for number in range(VERSIONS))
+    blobs = make(_blob(version) for version in versions)
+    make(
         VersionFile(version=version, path="model.onnx", size=blob.size, blob=blob)
         for version, blob in zip(versions, blobs, strict=True)
     )
-    _make(
+    make(
         VersionMetric(version=version, name=name, value=value)
         for version in versions
         for name, value in version.metrics.items()
     )
-    _make(_searched(version) for version in versions)
-    _make(
+    make(_searched(version) for version in versions)
+    make(
         AuditEvent(
             at=version.created_at,
             action="version.created",
@@ -195,7 +195,7 @@ def _aliases(model: RegisteredModel, versions: list[ModelVersion], dice: random.
     for name in ALIASES:
         moves = MOVES * (100 if model.name == BUSY else 1)
         way = [dice.choice(versions) for _ in range(moves)]
-        _make(
+        make(
             AliasMove(
                 model=model,
                 alias=name,
@@ -255,7 +255,7 @@ def _text(dice: random.Random, words: int) -> str:
     return " ".join(dice.choice(WORDS) for _ in range(words))
 
 
-def _make(rows: Iterator[Any]) -> list[Any]:
+def make(rows: Iterator[Any]) -> list[Any]:
     """Rows written in batches, as their keys say; moments that were given are kept."""
     made: list[Any] = []
     while batch := list(islice(rows, BATCH)):

@@ -1,9 +1,10 @@
-"""A large registry: 1,000 models and 100,000 versions on MariaDB, and how long each page takes.
+"""A large registry, with a year of batch jobs and webhooks, on MariaDB: how long each page takes.
 
     .venv/bin/python -m bench.registry_scale [--scale S]
 
-Every list, search and history page of the API and the console, as a developer and as an
-administrator, from the hub's WSGI application: routing, authentication by JWT or session, queries,
+1,000 models and 100,000 versions (`bench.registry_rows`), 20,000 batch jobs and 100,000 deliveries
+(`bench.registry_jobs`). Every list, search and history page of the API and the console, as a
+developer and as an administrator, from the hub's WSGI application: routing, authentication by JWT or session, queries,
 serialisation. What a server and a network add is not in it.
 """
 

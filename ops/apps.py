@@ -15,13 +15,12 @@ class OpsConfig(AppConfig):
         from inference.batch import owners
         from ops import audit, models
         from ops.identity.directory import principal_find
-        from ops.notifications import delivering, outbox, sweeping
+        from ops.notifications import outbox, sweeping
         from registry.models.revision import revision_follow
         from registry.services.housekeeping import add_chore
 
         events.subscribe(audit.record)
         events.subscribe(outbox.record)
         owners.use(principal_find)
-        delivering.register()
         add_chore(sweeping.deliveries_sweep)
         revision_follow(get_user_model(), models.ApiKey)

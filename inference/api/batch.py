@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ from inference.models import BatchJob
 from inference.models.batch import JobState
 from registry import selectors
 from registry.api.attachments import PARAMETERS, RESPONSES, Content, attachment
-from registry.api.listing import Ordering
+from registry.api.listing import KeyedPagination, Ordering
 from registry.api.streaming import StagingUploadHandler
 from registry.models import Upload
 from registry.selectors.uploads import upload_get
@@ -79,10 +80,14 @@ class BatchJobListView(generics.ListAPIView[BatchJob]):
     filterset_class = JobFilter
     ordering_fields = ("created_at", "finished_at")
     ordering = ("-pk",)
+    pagination_class = KeyedPagination
     queryset = BatchJob.objects.none()
 
     def get_queryset(self) -> QuerySet[BatchJob]:
-        return jobs_visible(caller(self.request)).defer(*LARGE)
+        return jobs_visible(caller(self.request))
+
+    def rows_of(self, keys: Sequence[int]) -> QuerySet[BatchJob]:
+        return BatchJob.objects.select_related("team").defer(*LARGE).filter(pk__in=keys).order_by()
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "stalled": stall_teller()}

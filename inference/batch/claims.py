@@ -1,15 +1,17 @@
 """Chunks as work for anyone: which is next, taken by lease, and how it ends."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from aihub.db import has_row
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import JobState
-from registry.models import Leased
+from registry.models import Leased, Team
 from registry.processing.leases import Claim, lease_take
 
 RETRY_AFTER = timedelta(seconds=3)
@@ -45,47 +47,53 @@ def chunk_claim(worker: str) -> ChunkLease | None:
     priority, of those the oldest.
     """
     now = timezone.now()
-    for job in _in_turn(now):
-        free = _free(now).filter(job=job)
-        for chunk in free.order_by("number")[:LOOKED_AT]:
-            owner = lease_take(free, chunk, worker, state=BatchChunk.States.RUNNING)
-            if owner:
-                BatchJob.objects.filter(pk=job.pk).update(served_at=now)
-                return ChunkLease(chunk.pk, owner, job.pk, chunk.attempts + 1)
+    for job in _in_turn():
+        for free in (_abandoned(now).filter(job=job), _waiting(now).filter(job=job)):
+            for chunk in free.only("attempts").order_by("number")[:LOOKED_AT]:
+                owner = lease_take(free, chunk, worker, state=BatchChunk.States.RUNNING)
+                if owner:
+                    BatchJob.objects.filter(pk=job).update(served_at=now)
+                    return ChunkLease(chunk.pk, owner, job, chunk.attempts + 1)
     return None
 
 
 def chunks_wait() -> bool:
     """Whether there is a chunk that a worker could take."""
-    return _with_work(timezone.now()).exists()
+    now = timezone.now()
+    waits = has_row(_waiting(now).filter(job=OuterRef("pk")))
+    left = _abandoned(now).filter(job__state=JobState.RUNNING)
+    return _going().filter(waits).exists() or left.exists()
 
 
-def _in_turn(now: datetime) -> list[BatchJob]:
-    """Jobs with a free chunk, in the order in which they are served."""
-    jobs = list(_with_work(now).only("pk", "team", "priority"))
-    if len({job.team_id for job in jobs}) > 1:
-        served = _last_served({job.team_id for job in jobs})
-    else:
-        served = {}
-    return sorted(jobs, key=lambda job: (served.get(job.team_id, 0.0), -job.priority, job.pk))
+def _in_turn() -> list[int]:
+    """The keys of jobs that have chunks to do, in the order in which they are served.
+
+    Whether one is free is asked of each in turn: few have none, as many as there are workers.
+    """
+    jobs = list(_going().values_list("pk", "team", "priority"))
+    teams = {team for _, team, _ in jobs}
+    served = _last_served(teams) if len(teams) > 1 else {}
+    jobs.sort(key=lambda job: (served.get(job[1], 0.0), -job[2], job[0]))
+    return [pk for pk, _, _ in jobs]
 
 
-def _last_served(teams: set[int]) -> dict[int, float]:
-    """When each team was last served (seconds), as far as its jobs remember."""
-    rows = BatchJob.objects.filter(team__in=teams, state__in=_SERVED).order_by()
-    last = rows.values_list("team").annotate(Max("served_at"))
-    return {team: at.timestamp() for team, at in last if at}
+def _last_served(teams: Collection[int]) -> dict[int, float]:
+    """When each team was last served (seconds), also by jobs that are over."""
+    served = BatchJob.objects.filter(team=OuterRef("pk"), served_at__isnull=False)
+    last = Subquery(served.order_by("-served_at").values("served_at")[:1])
+    rows = Team.objects.filter(pk__in=teams).order_by().annotate(last=last)
+    return {team: at.timestamp() for team, at in rows.values_list("pk", "last") if at}
 
 
-_SERVED = (JobState.RUNNING, JobState.PAUSED)
+def _going() -> QuerySet[BatchJob]:
+    running = BatchJob.objects.filter(state=JobState.RUNNING, chunks_done__lt=F("chunks"))
+    return running.order_by()
 
 
-def _with_work(now: datetime) -> QuerySet[BatchJob]:
-    running = BatchJob.objects.filter(state=JobState.RUNNING).order_by()
-    return running.filter(Exists(_free(now).filter(job=OuterRef("pk"))))
+def _waiting(now: datetime) -> QuerySet[BatchChunk]:
+    return BatchChunk.objects.filter(state=BatchChunk.States.WAITING, not_before__lte=now)
 
 
-def _free(now: datetime) -> QuerySet[BatchChunk]:
-    waiting = Q(state=BatchChunk.States.WAITING, not_before__lte=now)
-    abandoned = Q(state=BatchChunk.States.RUNNING, lease_expires_at__lt=now)
-    return BatchChunk.objects.filter(waiting | abandoned)
+def _abandoned(now: datetime) -> QuerySet[BatchChunk]:
+    """Of workers that are gone; they come before those that nobody began."""
+    return BatchChunk.objects.filter(state=BatchChunk.States.RUNNING, lease_expires_at__lt=now)

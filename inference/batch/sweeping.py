@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from aihub.db import has_row
 from aihub.events import SYSTEM
 from inference.batch import ends, keys
 from inference.models import BatchChunk, BatchJob
@@ -23,14 +24,15 @@ logger = logging.getLogger(__name__)
 def parts_sweep() -> int:
     """Remove the parts of jobs that have an output and no row that could be retried."""
     chunks = BatchChunk.objects.filter(job=OuterRef("pk"))
-    whole = BatchJob.objects.filter(Exists(chunks), state=JobState.SUCCEEDED, failed=0)
-    return sum(map(_tidy, whole.order_by("pk")[:AT_ONCE]))
+    whole = _by_expiry(False).filter(has_row(chunks), state=JobState.SUCCEEDED, failed=0)
+    return sum(map(_tidy, whole[:AT_ONCE]))
 
 
 def jobs_expire() -> int:
     """Remove the input and the output of jobs whose time is over; their rows stay."""
-    over = BatchJob.objects.filter(state__in=FINISHED, expires_at__lt=timezone.now())
-    return sum(map(_expire, over.order_by("pk")[:AT_ONCE]))
+    # Also those whose removal was broken off.
+    over = _by_expiry(False, True).filter(state__in=FINISHED, expires_at__lt=timezone.now())
+    return sum(map(_expire, over[:AT_ONCE]))
 
 
 def stalled_tell() -> int:
@@ -39,6 +41,12 @@ def stalled_tell() -> int:
     active = BatchJob.objects.filter(state__in=(JobState.QUEUED, JobState.RUNNING))
     moved = Q(progress_at__lt=before) | Q(progress_at=None, created_at__lt=before)
     return sum(map(_tell, active.filter(moved, stalled_at=None).order_by("pk")[:AT_ONCE]))
+
+
+def _by_expiry(*cleared: bool) -> QuerySet[BatchJob]:
+    """Jobs in the order of their index, so that those that went long ago are not read."""
+    # `cleared=False` would become NOT, for which no database uses an index.
+    return BatchJob.objects.filter(cleared__in=cleared).order_by("expires_at", "pk")
 
 
 def _tell(job: BatchJob) -> bool:

@@ -118,7 +118,20 @@ class BatchJob(models.Model):
         indexes = [
             models.Index(fields=("state", "team"), name="batch_job_active"),
             models.Index(fields=("team", "id"), name="batch_job_of_team"),
-            models.Index(fields=("expires_at",), name="batch_job_expiry"),
+            models.Index(fields=("cleared", "expires_at"), name="batch_job_expiry"),
+            # All that lists show, filter and order by: rows are large, and most are not shown.
+            models.Index(
+                fields=(
+                    *("team", "state", "model_name", "version_name", "created_by", "owner"),
+                    *("schedule", "finished_at", "created_at"),
+                ),
+                name="batch_job_listed",
+            ),
+            models.Index(
+                fields=("input_name", "model_name", "team", "state", "owner"),
+                name="batch_job_searched",
+            ),
+            models.Index(fields=("team", "served_at"), name="batch_job_served"),
         ]
         verbose_name = _("batch job")
         verbose_name_plural = _("batch jobs")
@@ -176,7 +189,7 @@ class BatchChunk(Leased):
             models.UniqueConstraint(fields=("job", "number"), name="batch_chunk_unique"),
         ]
         indexes = [
-            models.Index(fields=("job", "state", "not_before"), name="batch_chunk_waiting"),
+            models.Index(fields=("job", "state", "number"), name="batch_chunk_next"),
             models.Index(fields=("state", "lease_expires_at"), name="batch_chunk_lease"),
         ]
 

@@ -1,5 +1,6 @@
 """`/api/v1/webhooks/{id}/deliveries/…`: what a webhook was sent, and sending it again."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import django_filters
@@ -16,6 +17,7 @@ from ops.models import Delivery
 from ops.notifications.catalogue import EVENTS, PING
 from ops.notifications.visible import delivery_get, webhook_get
 from ops.notifications.webhooks import delivery_replay, webhook_test
+from registry.api.listing import KeyedPagination
 
 
 class DeliveryFilter(django_filters.FilterSet):
@@ -65,11 +67,16 @@ class DeliveryListView(generics.ListAPIView[Delivery]):
     serializer_class = DeliveryOutput
     filter_backends = (DjangoFilterBackend,)
     filterset_class = DeliveryFilter
+    pagination_class = KeyedPagination
     queryset = Delivery.objects.none()
 
     def get_queryset(self) -> QuerySet[Delivery]:
         webhook = webhook_get(caller(self.request), self.kwargs["webhook"])
-        return webhook.deliveries.select_related("replay_of").defer("body", "response")
+        return webhook.deliveries.all()
+
+    def rows_of(self, keys: Sequence[int]) -> QuerySet[Delivery]:
+        found = Delivery.objects.select_related("replay_of").filter(pk__in=keys)
+        return found.defer("body", "response").order_by()
 
 
 class DeliveryView(APIView):

@@ -4,13 +4,13 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from aihub.paging import KeyedPaginator
 from ops.console.caller import principal_of
 from ops.console.pages import page, show, told
 from ops.console.webhook_list import crumbs_of, show_secret
@@ -34,7 +34,7 @@ def webhook_page(request: HttpRequest, pk: int) -> HttpResponse:
     webhook = webhook_get(principal_of(request), pk)
     chosen = _chosen(request.GET)
     deliveries = webhook.deliveries.select_related("replay_of").filter(**chosen)
-    pages = Paginator(deliveries, PER_PAGE).get_page(request.GET.get("page"))
+    pages = KeyedPaginator(deliveries, PER_PAGE).get_page(request.GET.get("page"))
     return show(
         request,
         "console/webhook.html",

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from registry.models import Team
+from registry.models import Leased, Team
 
 
 class Webhook(models.Model):
@@ -39,11 +39,11 @@ class Webhook(models.Model):
         return self.name
 
 
-class Delivery(models.Model):
+class Delivery(Leased):
     """One message to one receiver, written in the transaction of the event it tells of.
 
     `body` is exactly what is sent, each time again. A webhook's has its `webhook`; an e-mail has
-    its `recipient` and `title`.
+    its `recipient` and `title`. While it is pending, whoever has its lease sends it.
     """
 
     class States(models.TextChoices):
@@ -73,7 +73,6 @@ class Delivery(models.Model):
     state = models.CharField(
         _("state"), max_length=16, choices=States.choices, default=States.PENDING
     )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     status = models.PositiveSmallIntegerField(null=True)
     error = models.CharField(max_length=16, blank=True, choices=Errors.choices)
     error_detail = models.CharField(max_length=500, blank=True)
@@ -87,7 +86,13 @@ class Delivery(models.Model):
 
     class Meta:
         ordering = ("-pk",)
-        indexes = [models.Index(fields=("finished_at",), name="delivery_finished")]
+        indexes = [
+            models.Index(fields=("finished_at",), name="delivery_finished"),
+            models.Index(fields=("webhook", "state", "next_attempt_at"), name="delivery_due"),
+            models.Index(fields=("webhook", "event", "state"), name="delivery_listed"),
+            # MariaDB drops the foreign key's own index for any that begins with it.
+            models.Index(fields=("webhook", "id"), name="delivery_newest"),
+        ]
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
 

@@ -1,4 +1,4 @@
-"""The worker's job that sends one delivery, and tries again until it arrives or is given up.
+"""Sending one delivery: it is tried again until it arrives or is given up.
 
 A worker that dies while it sends has written nothing: its lease ends, and another sends the same
 delivery again, under the same id. So a receiver may see a delivery twice, and never none.
@@ -7,23 +7,23 @@ delivery again, under the same id. So a receiver may see a delivery twice, and n
 import logging
 import random
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from aihub import __version__
+from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM
 from ops.models import Delivery, Webhook
+from ops.notifications.claims import DeliveryLease
 from ops.notifications.mails import mail_send
-from ops.notifications.outbox import KIND, PRIORITY_AGAIN
 from ops.notifications.outcome import Errors, Outcome
 from ops.notifications.posting import post
 from ops.notifications.signing import secret_of, signature
 from ops.notifications.webhooks import emit_of
-from registry.processing import worker
-from registry.processing.jobs import Lease
 
 MINUTE, HOUR = 60.0, 3600.0
 PAUSES = (10.0, MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR)
@@ -35,27 +35,17 @@ States = Delivery.States
 logger = logging.getLogger(__name__)
 
 
-def register() -> None:
-    """Have this process's workers deliver."""
-    worker.add_handler(KIND, deliver)
-
-
-def deliver(lease: Lease) -> None:
-    """Send a claimed delivery once, and write down how it went."""
-    waiting = Delivery.objects.select_related("webhook").filter(state=States.PENDING)
-    delivery = waiting.filter(pk=lease.subject_id).first()
-    if delivery is None:
-        lease.succeed()
-        return
-    webhook, now = delivery.webhook, timezone.now()
-    if webhook and webhook.held_until and webhook.held_until > now:
-        _postpone(lease, webhook.held_until - now)
-        return
+def deliver(lease: DeliveryLease) -> bool:
+    """Send a claimed delivery once, and write down how it went; whether it arrived."""
+    delivery = Delivery.objects.select_related("webhook").filter(pk=lease.pk).first()
+    if delivery is None:  # its webhook was deleted meanwhile
+        return False
     outcome = _attempt(delivery)
     try:
         _record(delivery, outcome, lease)
     except DatabaseError:
         logger.exception("delivery %s is not written down; it will be sent again", delivery.uuid)
+    return not outcome.error
 
 
 def pause_after(attempts: int) -> timedelta | None:
@@ -88,42 +78,35 @@ def headers_of(delivery: Delivery, webhook: Webhook) -> dict[str, str]:
     }
 
 
+@retry_deadlocks
 @transaction.atomic
-def _record(delivery: Delivery, outcome: Outcome, lease: Lease) -> None:
+def _record(delivery: Delivery, outcome: Outcome, lease: DeliveryLease) -> None:
     """Write an attempt down, if the lease is still ours."""
-    if not lease.held():
-        return
     now = timezone.now()
-    delivery.attempts += 1
-    delivery.attempted_at = now
-    delivery.status, delivery.response = outcome.status, outcome.response
-    delivery.error, delivery.error_detail = outcome.error, outcome.detail
-    delivery.duration_ms = outcome.duration_ms
-    pause = None if outcome.final else pause_after(delivery.attempts)
-    if outcome.error and pause:
-        delivery.next_attempt_at = now + pause
-        _postpone(lease, pause, outcome.error)
-    else:
-        _finish(delivery, outcome, lease)
-    delivery.save(force_update=True)  # gone, where its webhook was deleted meanwhile
-    if delivery.webhook and not outcome.final:
+    written = lease.rows().update(
+        **_after(delivery, outcome, now),
+        attempted_at=now,
+        status=outcome.status,
+        response=outcome.response,
+        error=outcome.error,
+        error_detail=outcome.detail,
+        duration_ms=outcome.duration_ms,
+        lease_owner="",
+        lease_expires_at=None,
+    )
+    if written and delivery.webhook and not outcome.final:
         _judge(delivery.webhook, outcome)
 
 
-def _finish(delivery: Delivery, outcome: Outcome, lease: Lease) -> None:
-    delivery.state = States.FAILED if outcome.error else States.SUCCEEDED
-    delivery.finished_at, delivery.next_attempt_at = timezone.now(), None
+def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """What a delivery is after an attempt: to be sent again, or at its end."""
+    pause = None if outcome.final else pause_after(delivery.attempts)
+    if outcome.error and pause:
+        return {"next_attempt_at": now + pause}
     if outcome.error:
         logger.warning("delivery %s is given up: %s", delivery.uuid, outcome.error)
-        lease.fail(outcome.error)
-    else:
-        lease.succeed()
-
-
-def _postpone(lease: Lease, pause: timedelta, error: str = "") -> None:
-    """Let the job be claimed later, and then after everything that did not fail."""
-    lease.rows().update(priority=PRIORITY_AGAIN)
-    lease.give_back(error, pause)
+    state = States.FAILED if outcome.error else States.SUCCEEDED
+    return {"state": state, "finished_at": now, "next_attempt_at": None}
 
 
 def _judge(webhook: Webhook, outcome: Outcome) -> None:

@@ -14,11 +14,6 @@ from ops.models import Delivery, Webhook
 from ops.notifications.catalogue import EVENTS, PING, link_of, model_of
 from ops.notifications.mails import mails_for
 from registry.models import Team
-from registry.processing import jobs
-
-KIND = "notify"
-PRIORITY = -5  # what makes a version ready comes first
-PRIORITY_AGAIN = -15  # what failed before comes after compiling, too
 
 
 def record(event: Event) -> None:
@@ -39,10 +34,9 @@ def ping_queue(webhook: Webhook, event: Event) -> Delivery:
 
 
 def delivery_queue(delivery: Delivery) -> Delivery:
-    """Save a delivery, and the job that sends it, in the caller's transaction."""
+    """Save a delivery that is due now, in the caller's transaction."""
     delivery.next_attempt_at = timezone.now()
     delivery.save()
-    jobs.enqueue(KIND, delivery.pk, priority=PRIORITY)
     return delivery
 
 

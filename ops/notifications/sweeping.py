@@ -2,21 +2,16 @@
 
 from datetime import timedelta
 
-from django.db.models import Q
 from django.utils import timezone
 
 from ops.models import Delivery
-from ops.notifications.outbox import KIND
-from registry.models import Job
 
 KEPT_FOR = timedelta(days=30)
 AT_ONCE = 1000
 
 
 def deliveries_sweep() -> int:
-    """Remove deliveries that ended 30 days ago, and the jobs of those that have ended."""
-    ended = Q(state=Job.States.SUCCEEDED) | Q(state=Job.States.FAILED)
-    Job.objects.filter(ended, kind=KIND).delete()
+    """Remove deliveries that ended 30 days ago."""
     old = Delivery.objects.filter(finished_at__lt=timezone.now() - KEPT_FOR)
     chosen = list(old.order_by("finished_at").values_list("pk", flat=True)[:AT_ONCE])
     Delivery.objects.filter(pk__in=chosen).delete()

@@ -43,7 +43,7 @@ class Job(Leased):
     class Meta:
         constraints = [models.UniqueConstraint(fields=("kind", "subject_id"), name="job_unique")]
         indexes = [
-            models.Index(fields=("state", "priority", "not_before"), name="job_claim"),
+            models.Index(fields=("state", "kind", "priority", "not_before"), name="job_open"),
         ]
         verbose_name = _("job")
         verbose_name_plural = _("jobs")

@@ -13,10 +13,9 @@ from django.contrib.auth.models import User
 
 from aihub.events import SYSTEM, Event, emit
 from ops.models import Delivery, Profile
+from ops.notifications.claims import delivery_claim
 from ops.notifications.delivering import deliver
-from ops.notifications.outbox import KIND
 from registry.models import Team
-from registry.processing import jobs
 from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +74,7 @@ def happen(name: str, team: Team, **data: Any) -> None:
 
 def work() -> int:
     count = 0
-    while lease := jobs.claim("worker", [KIND]):
+    while lease := delivery_claim(None, "worker"):
         deliver(lease)
         count += 1
     return count
