@@ -4,8 +4,8 @@
 
 1,000 models and 100,000 versions (`bench.registry_rows`), 20,000 batch jobs and 100,000 deliveries
 (`bench.registry_jobs`). Every list, search and history page of the API and the console, as a
-developer and as an administrator, from the hub's WSGI application: routing, authentication by JWT or session, queries,
-serialisation. What a server and a network add is not in it.
+developer and as an administrator, from the hub's WSGI application: routing, authentication by JWT
+or session, queries, serialisation. What a server and a network add is not in it.
 """
 
 import json
