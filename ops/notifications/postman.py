@@ -38,9 +38,8 @@ class Postman(threading.Thread):
                 self._look()
             except Exception:  # the thread must outlive a database that is away
                 logger.warning("nothing can be delivered; it is tried again", exc_info=True)
-                close_connection()
+            close_connection()  # as a housekeeper does, for processes that are forked meanwhile
             self._wait()
-        close_connection()
         while self._busy:
             self._forget(self._ended.get())
 
