@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import Error as AnyDatabaseError
 
-from aihub.problems import Problem
+from aihub.problems import N_, Problem
 from inference.batch.inputs import Unreadable
 from inference.batch.running import Stopped
 from registry.processing.leases import LeaseLost
@@ -68,6 +68,9 @@ def _judged(
             give_back(problem)
         else:
             refuse(problem.message, problem.values)
+    except FileNotFoundError as error:
+        logger.warning("%s stops: %s", work, error)
+        refuse(N_("What is to be read is gone from the store."), {})
     except Exception as error:
         logger.exception("%s failed", work)
         refuse(otherwise, {"error": f"{type(error).__name__}: {error}"[:300]})

@@ -1,20 +1,18 @@
 """Reads: the schedules of batch jobs that a caller may see."""
 
-from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models import BigIntegerField, QuerySet
 
-from aihub.access import Action, Principal
+from aihub.access import Principal
 from aihub.problems import N_, Problem
+from inference.batch.selectors import seen_by
 from inference.batch.services import may_steer
 from inference.models import BatchSchedule
 
 
 def schedules_visible(principal: Principal) -> QuerySet[BatchSchedule]:
-    """The schedules that a principal may see: their own, and those of their teams."""
+    """The schedules that a principal may see, newest first."""
     schedules = BatchSchedule.objects.select_related("team", "last_job").order_by("-pk")
-    if principal.is_admin and principal.scope is None:
-        return schedules
-    teams = [t for t in principal.roles if principal.may_in_team(Action.READ, t)]
-    return schedules.filter(Q(owner=principal.id) | Q(team__in=teams))
+    return schedules.filter(seen_by(principal))
 
 
 def schedule_get(principal: Principal, pk: int, *, steer: bool = False) -> BatchSchedule:

@@ -16,6 +16,7 @@ from inference.batch.services import may_steer
 from inference.batch.store import stored
 from inference.models import BatchJob
 from inference.models.batch import UNFINISHED, JobState
+from registry.models import RegisteredModel
 from registry.processing.worker import BATCH
 from registry.selectors.workers import stalled
 from registry.storage import StorageUnavailable
@@ -25,13 +26,24 @@ RATE_LASTS = timedelta(minutes=2)  # without progress the rate says nothing
 
 
 def jobs_visible(principal: Principal) -> QuerySet[BatchJob]:
-    """The jobs that a principal may see, newest first: their own, and those of their teams."""
+    """The jobs that a principal may see, newest first."""
     jobs = BatchJob.objects.select_related("team").order_by("-pk")
+    return jobs.filter(seen_by(principal))
+
+
+def seen_by(principal: Principal) -> Q:
+    """Of jobs and schedules those that a principal may see: their teams', and what they made.
+
+    Whoever left the team sees what they made for it no more, unless the model is everybody's.
+    """
     if principal.is_admin and principal.scope is None:
-        return jobs
+        return Q()
     own = Q(owner=principal.id)
+    if not principal.is_admin:
+        shared = RegisteredModel.objects.filter(shared=True)
+        own &= Q(team__in=list(principal.roles)) | Q(model__in=shared)
     teams = [t for t in principal.roles if principal.may_in_team(Action.READ, t)]
-    return jobs.filter(own | Q(team__in=teams))
+    return own | Q(team__in=teams)
 
 
 def job_get(principal: Principal, pk: int, *, steer: bool = False) -> BatchJob:

@@ -145,6 +145,16 @@ def test_a_chunk_that_kills_its_workers_fails_and_the_job_goes_on(tiny: Register
     assert rows[8]["predictions"] == plus_one(numbered(16)[8])
 
 
+def test_an_input_that_is_gone_is_the_reason(tiny: RegisteredModel) -> None:
+    job = make_job(tiny, lines(numbered(3)))
+    step()  # the plan
+    assert job.upload
+    blob_storage().discard(job.upload.key)
+    work()
+    assert fresh(job).state == "failed"
+    assert fresh(job).reason == "What is to be read is gone from the store."
+
+
 def test_a_damaged_part_is_computed_again(tiny: RegisteredModel, tmp_path: Path) -> None:
     job = make_job(tiny, lines(numbered(24)), options=SMALL)
     for _ in range(4):  # the plan, three chunks
@@ -363,6 +373,18 @@ def test_members_see_their_teams_jobs_and_steer_what_they_may(
         job_get(outsider, job.pk)
     assert refused.value.status == 404
     assert not jobs_visible(outsider).exists()
+
+
+def test_who_left_the_team_sees_what_they_made_no_more(
+    tiny: RegisteredModel, alpha: Team, beta: Team
+) -> None:
+    made = member(alpha)
+    job = make_job(tiny, lines(numbered(1)), principal=made)
+    left = replace(made, roles={beta.pk: Role.OWNER})
+    assert list(jobs_visible(made)) == [job]
+    assert not jobs_visible(left).exists()
+    RegisteredModel.objects.filter(pk=tiny.pk).update(shared=True)
+    assert list(jobs_visible(left)) == [job]
 
 
 def test_who_left_the_team_or_may_not_predict_has_no_job_go_on(
