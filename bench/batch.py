@@ -102,7 +102,7 @@ def _job(hub: Hub, model: str, prefix: str, **more: Any) -> dict[str, Any]:
     while job["state"] in ("queued", "running"):
         if time.monotonic() > deadline:
             raise RuntimeError(f"batch job {job['id']} is not over after {LASTS:g} s")
-        time.sleep(0.02 if first is None else 0.2)
+        time.sleep(0.02 if first is None else 1)  # answering takes time of the same processors
         job = hub.call("GET", f"{API}/batch-jobs/{job['id']}/")
         if first is None and job["chunks_done"]:
             first = time.time()

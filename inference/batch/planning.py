@@ -180,12 +180,14 @@ class _Planning:
         return Plan(self.variant, self.described, shape, pace.batch, pace.chunk_rows), sample
 
     def _pace(self, sample: Sampled) -> Pace:
-        options = self.job.options
-        found = pace_known(self.job, self.variant) or pace_found(
-            *speed(sample, self.wanted, self.runner)
-        )
-        rows = options.get("chunk_rows", found.chunk_rows)
-        batch = min(options.get("batch_size", found.batch), rows)
+        """As its owner says; what is not said is as earlier jobs, or else a trial, found it."""
+        rows, batch = (self.job.options.get(name) for name in ("chunk_rows", "batch_size"))
+        if not (rows and batch):
+            found = pace_known(self.job, self.variant) or pace_found(
+                *speed(sample, self.wanted, self.runner)
+            )
+            rows, batch = rows or found.chunk_rows, batch or found.batch
+        batch = min(batch, rows)
         return Pace(batch, rows // batch * batch)
 
     def _save(self, job: BatchJob, plan: Plan, sample: Sampled) -> None:
