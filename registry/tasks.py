@@ -13,7 +13,6 @@ from registry.processing.worker import PROCESSING
 HINT_EXPIRES = 10  # seconds; a hint that waited longer has been repeated meanwhile
 TURN = 5.0  # seconds of one message: the next may take a tenth of a second to come
 
-
 logger = logging.getLogger(__name__)
 
 

@@ -14,6 +14,8 @@ from registry.processing.leases import LeaseLost
 from registry.refusals import Refused
 from registry.storage import StorageUnavailable
 
+_LEFT = (LeaseLost, Stopped)
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,45 +34,36 @@ def attempt(
     lease, to be taken when that ends, where the database does not answer; and it is dropped where
     somebody else has it, or nobody wants it any more.
     """
-    try:
-        with _judged(work, give_back, refuse, otherwise):
+    with _leaving(work):  # giving back and refusing may find that the lease is lost, too
+        try:
             yield
+        except (*_LEFT, AnyDatabaseError):
+            raise
+        except StorageUnavailable as error:
+            logger.warning("%s waits: %s", work, error)
+            give_back(error)
+        except (Refused, Unreadable) as error:
+            refuse(error.message, error.values)
+        except Problem as problem:
+            if problem.status >= 500:
+                logger.warning("%s waits: %s", work, problem)
+                give_back(problem)
+            else:
+                refuse(problem.message, problem.values)
+        except FileNotFoundError as error:
+            logger.warning("%s stops: %s", work, error)
+            refuse(N_("What is to be read is gone from the store."), {})
+        except Exception as error:
+            logger.exception("%s failed", work)
+            refuse(otherwise, {"error": f"{type(error).__name__}: {error}"[:300]})
+
+
+@contextmanager
+def _leaving(work: str) -> Iterator[None]:
+    """Leave the work to whoever has it now, or to whoever takes it when its lease ends."""
+    try:
+        yield
     except _LEFT:
         logger.info("%s is not wanted any more", work)
     except AnyDatabaseError:
         logger.exception("%s stops; its lease will end", work)
-
-
-_LEFT = (LeaseLost, Stopped)
-
-
-@contextmanager
-def _judged(
-    work: str,
-    give_back: Callable[[Exception], object],
-    refuse: Callable[[str, Mapping[str, Any]], object],
-    otherwise: str,
-) -> Iterator[None]:
-    """Give back or refuse what fails; either may itself find that the lease is lost, or that the
-    database is away."""
-    try:
-        yield
-    except (*_LEFT, AnyDatabaseError):
-        raise
-    except StorageUnavailable as error:
-        logger.warning("%s waits: %s", work, error)
-        give_back(error)
-    except (Refused, Unreadable) as error:
-        refuse(error.message, error.values)
-    except Problem as problem:
-        if problem.status >= 500:
-            logger.warning("%s waits: %s", work, problem)
-            give_back(problem)
-        else:
-            refuse(problem.message, problem.values)
-    except FileNotFoundError as error:
-        logger.warning("%s stops: %s", work, error)
-        refuse(N_("What is to be read is gone from the store."), {})
-    except Exception as error:
-        logger.exception("%s failed", work)
-        refuse(otherwise, {"error": f"{type(error).__name__}: {error}"[:300]})

@@ -1,6 +1,5 @@
 """The first work of a job: what its input is, a sample of it, and its chunks as they are found."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,8 +40,6 @@ TURN_AFTER = 10.0  # seconds of reading, between two chunks that are computed me
 MAX_ATTEMPTS = 20  # more than a chunk has, which may be what kills
 MOST_CHUNKS = 100_000  # of a job: a row of the database and an object of the store each
 ALL_LIKE_THE_SAMPLE = 20  # rows of a sample that say something about all
-
-logger = logging.getLogger(__name__)
 
 
 def plan(lease: Lease) -> None:

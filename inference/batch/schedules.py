@@ -138,8 +138,7 @@ def schedules_remind() -> None:
     from inference.tasks import schedule_hint
 
     # `active=True` alone would use no index of SQLite's.
-    due = {"active__in": [True], "next_run_at__lt": timezone.now() - LATE}
-    late = BatchSchedule.objects.filter(**due)
+    late = BatchSchedule.objects.filter(active__in=[True], next_run_at__lt=timezone.now() - LATE)
     for pk in late.values_list("pk", flat=True):
         schedule_hint(pk)
 

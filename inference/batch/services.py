@@ -67,9 +67,8 @@ def job_create(*, principal: Principal, order: Order) -> BatchJob:
     if before := job_made_before(principal, order.idempotency_key, order.fingerprint):
         return before
     with transaction.atomic():
-        lock_model(
-            order.model.pk
-        )  # whoever deletes it, or a version of it, does so before or after
+        # Whoever deletes the model, or a version of it, does so before or after.
+        lock_model(order.model.pk)
         settled = order_settle(principal, order)
         _check_quota(principal, settled.team)
         if order.upload:

@@ -1,7 +1,6 @@
 """Objects of the store that no row knows: left behind by the hub, or put there by others."""
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -23,8 +22,6 @@ LARGEST_DIRECTORY = 16 * 1024 * 1024  # bytes of a list of a directory's files
 _CONTENT = re.compile(r"files/md5/([0-9a-f]{2})/([0-9a-f]{30})(\.dir)?")
 _LEFT = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}\.[0-9a-f]{32}")  # of a copy, by a kill
 _STAGED = re.compile(r"uploads/([0-9a-f]{8}-[0-9a-f-]{27})")
-
-logger = logging.getLogger(__name__)
 
 
 class Found(Protocol):

@@ -1,6 +1,5 @@
 """What came of no use among uploads: expired ones, and parts that no row knows."""
 
-import logging
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,8 +14,6 @@ from registry.services.owning import is_kept
 from registry.services.uploads import upload_discard
 
 AT_ONCE = 1000
-
-logger = logging.getLogger(__name__)
 
 
 def uploads_sweep() -> int:

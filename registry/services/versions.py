@@ -1,6 +1,5 @@
 """Publishing, editing and deleting versions."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,8 +28,6 @@ from registry.tasks import hint
 from registry.usage import require_unused
 
 PINNED = "pinned_variant"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

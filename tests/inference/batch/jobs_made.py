@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.utils import timezone
 
 from aihub.access import Principal
 from aihub.events import SYSTEM
-from inference.batch import services
+from inference.batch import keys, services
 from inference.batch.services import Order
 from inference.models import BatchJob
-from registry.models import ModelVersion, RegisteredModel, Team
+from registry.models import Job, ModelVersion, RegisteredModel, Team
 from registry.processing import worker
 from registry.processing.worker import BATCH
 from registry.storage import blob_storage
@@ -99,3 +101,17 @@ def output_rows(job: BatchJob) -> list[dict[str, Any]]:
 def plus_one(row: Sequence[float]) -> list[float]:
     """What the tiny model answers."""
     return (np.asarray(row, np.float32) + 1).tolist()
+
+
+def lease_end(kind: str) -> None:
+    """Whoever works on such a job seems to be gone."""
+    Job.objects.filter(kind=kind).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def lies_there(job: BatchJob) -> set[str]:
+    return {stored.key for stored in blob_storage().listing(keys.root(job.pk))}
+
+
+def output_and_manifest(job: BatchJob) -> set[str]:
+    key = fresh(job).output["key"]
+    return {key, keys.manifest(key)}

@@ -1,6 +1,5 @@
 """The life of a batch job: planned, computed, finished, steered, swept."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,15 +15,14 @@ from django.utils import timezone
 from aihub.access import Action, Principal, Role, Scope
 from aihub.events import SYSTEM
 from aihub.problems import Problem
-from inference.batch import chunks, claims, finishing, keys, planning, services, sweeping
+from inference.batch import chunks, claims, keys, planning, services, sweeping
 from inference.batch.claims import chunk_claim
-from inference.batch.ends import FINISHING, PLANNING
+from inference.batch.ends import PLANNING
 from inference.batch.selectors import job_get, jobs_visible, progress_of
-from inference.batch.store import StoreFiles
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import Priority
 from ops.models import AuditEvent
-from registry.models import Job, RegisteredModel, Team, Upload
+from registry.models import RegisteredModel, Team, Upload
 from registry.processing.jobs import LeaseLost
 from registry.services.sweeping import uploads_sweep
 from registry.services.versions import version_delete
@@ -32,11 +30,14 @@ from registry.storage import StorageUnavailable, blob_storage
 from tests.contract.making import photograph
 from tests.inference.batch.jobs_made import (
     fresh,
+    lease_end,
+    lies_there,
     lines,
     make_job,
     make_pictures,
     make_tiny,
     numbered,
+    output_and_manifest,
     output_rows,
     plus_one,
     put,
@@ -56,20 +57,6 @@ def tiny(alpha: Team, tmp_path: Path) -> RegisteredModel:
 
 def member(team: Team, name: str = "somebody", role: Role = Role.DEVELOPER) -> Principal:
     return Principal(f"user:{name}", name, {team.pk: role})
-
-
-def lease_end(kind: str) -> None:
-    """Whoever works on such a job seems to be gone."""
-    Job.objects.filter(kind=kind).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-
-
-def lies_there(job: BatchJob) -> set[str]:
-    return {stored.key for stored in blob_storage().listing(keys.root(job.pk))}
-
-
-def output_and_manifest(job: BatchJob) -> set[str]:
-    key = fresh(job).output["key"]
-    return {key, keys.manifest(key)}
 
 
 def told(name: str, job: BatchJob) -> int:
@@ -163,50 +150,6 @@ def test_a_damaged_part_is_computed_again(tiny: RegisteredModel, tmp_path: Path)
     put(keys.part(job.pk, 1), b"damaged", tmp_path)
     assert worked(job).done == 24
     assert len(output_rows(job)) == 24
-
-
-def test_an_output_in_the_making_is_not_taken_once_its_job_is_retried(
-    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(tiny, lines([*numbered(3), ["no row"]]), options=SMALL)
-    for _ in range(2):  # the plan, the only chunk
-        step()
-    join = finishing.outputs.assemble
-
-    def overtaken(*arguments: Any) -> Any:
-        monkeypatch.undo()
-        services.job_cancel(job, principal=SYSTEM)
-        services.job_retry(job, principal=SYSTEM)
-        return join(*arguments)
-
-    monkeypatch.setattr(finishing.outputs, "assemble", overtaken)
-    step()
-    assert (fresh(job).state, fresh(job).chunks_done) == ("running", 0)
-    assert (worked(job).done, worked(job).failed) == (3, 1)
-
-
-def test_what_an_overtaken_worker_writes_late_changes_no_output(
-    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(tiny, lines(numbered(3)), options=SMALL)
-    for _ in range(2):  # the plan, the only chunk
-        step()
-    put_whole = StoreFiles.put
-
-    def late(files: StoreFiles, path: Path, key: str) -> None:
-        monkeypatch.undo()
-        lease_end(FINISHING)
-        assert worked(job).state == "succeeded"
-        path.write_bytes(b"late")
-        put_whole(files, path, key)
-
-    monkeypatch.setattr(StoreFiles, "put", late)
-    step()
-    assert len(output_rows(job)) == 3
-    manifest = b"".join(blob_storage().reader(keys.manifest(fresh(job).output["key"])))
-    assert json.loads(manifest)["output"]["sha256"] == fresh(job).output["sha256"]
-    assert sweeping.parts_sweep() == 1
-    assert lies_there(job) == output_and_manifest(job)
 
 
 def test_an_input_of_too_many_chunks_is_refused(

@@ -1,5 +1,6 @@
 """Batch jobs to which two things happen at once: one comes first, and the other sees it."""
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +15,9 @@ from kombu.exceptions import OperationalError as BrokerError
 from aihub.events import SYSTEM
 from aihub.problems import Problem
 from inference.batch import chunks, finishing, keys, services, sweeping
+from inference.batch.ends import FINISHING
 from inference.batch.inputs import Unreadable
+from inference.batch.store import StoreFiles
 from inference.models import BatchChunk, BatchJob
 from registry.models import ModelVersion, RegisteredModel, Team
 from registry.services.models import model_delete
@@ -25,10 +28,13 @@ from registry.storage import blob_storage
 from registry.tasks import run_jobs
 from tests.inference.batch.jobs_made import (
     fresh,
+    lease_end,
+    lies_there,
     lines,
     make_job,
     make_tiny,
     numbered,
+    output_and_manifest,
     output_rows,
     plus_one,
     put,
@@ -94,12 +100,8 @@ def test_a_job_is_planned_and_computed_while_the_broker_is_away(
     assert worked(make_job(tiny, lines(numbered(8)))).done == 8
 
 
-def test_a_damaged_part_counts_once_where_its_job_was_retried_meanwhile(
-    tiny: RegisteredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(tiny, MIXED)
-    steps(2)  # the plan, the only chunk
-    put(keys.part(job.pk, 0), b"damaged", tmp_path)
+def retry_while_joining(job: BatchJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the job's next step, which makes the output; it is cancelled and retried meanwhile."""
     join = finishing.outputs.assemble
 
     def overtaken(*arguments: Any) -> Any:
@@ -110,8 +112,50 @@ def test_a_damaged_part_counts_once_where_its_job_was_retried_meanwhile(
 
     monkeypatch.setattr(finishing.outputs, "assemble", overtaken)
     step()
+
+
+def test_an_output_in_the_making_is_not_taken_once_its_job_is_retried(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny, MIXED)
+    steps(2)  # the plan, the only chunk
+    retry_while_joining(job, monkeypatch)
+    assert (fresh(job).state, fresh(job).chunks_done) == ("running", 0)
+    assert (worked(job).done, worked(job).failed) == (3, 1)
+
+
+def test_a_damaged_part_counts_once_where_its_job_was_retried_meanwhile(
+    tiny: RegisteredModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny, MIXED)
+    steps(2)  # the plan, the only chunk
+    put(keys.part(job.pk, 0), b"damaged", tmp_path)
+    retry_while_joining(job, monkeypatch)
     found = worked(job)
     assert (found.done, found.failed, found.chunks_done) == (3, 1, 1)
+
+
+def test_what_an_overtaken_worker_writes_late_changes_no_output(
+    tiny: RegisteredModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny, lines(numbered(3)))
+    steps(2)  # the plan, the only chunk
+    put_whole = StoreFiles.put
+
+    def late(files: StoreFiles, path: Path, key: str) -> None:
+        monkeypatch.undo()
+        lease_end(FINISHING)
+        assert worked(job).state == "succeeded"
+        path.write_bytes(b"late")
+        put_whole(files, path, key)
+
+    monkeypatch.setattr(StoreFiles, "put", late)
+    step()
+    assert len(output_rows(job)) == 3
+    manifest = b"".join(blob_storage().reader(keys.manifest(fresh(job).output["key"])))
+    assert json.loads(manifest)["output"]["sha256"] == fresh(job).output["sha256"]
+    assert sweeping.parts_sweep() == 1
+    assert lies_there(job) == output_and_manifest(job)
 
 
 @pytest.mark.parametrize("content", [b"damaged", b"", None])
