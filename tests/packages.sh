@@ -1,9 +1,10 @@
 #!/bin/sh
-# Sees to the Debian packages that the tests need: as root installs them, else says which to install.
+# Sees to the Debian packages that the files given name: as root installs them, else says which to
+# install. No server among them is started: the tests start their own.
 set -eu
 
 missing=""
-for package in $(grep -v '^#' "$(dirname "$0")/packages.txt"); do
+for package in $(grep --no-filename -v '^#' "$@"); do
     state=$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
 done
@@ -15,7 +16,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 
 echo "Installing the packages$missing"
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update --quiet=2
 # shellcheck disable=SC2086 # a list of words
 apt-get install --quiet=2 --yes --no-install-recommends $missing >/dev/null
