@@ -22,15 +22,16 @@ HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 		$(wildcard tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
 
-CLIENTS := tests/cli/ tests/e2e/ tests/resilience/
+CLIENTS := tests/cli/ tests/e2e/
 HUBS := tests/contract/
-SOAK := tests/soak/
+SOAK := tests/soak/ tests/resilience/
 
 # Or each of many processes would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients test-hubs test-parts test-services soak lint format messages bench \
+.PHONY: run test test-clients test-hubs test-parts test-services soak soak-whole \
+	soak-services lint format messages bench \
 	clean help packages soak-packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
@@ -43,7 +44,7 @@ test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 		test-services
 
 # Four that share nothing, side by side, since each spends much of its time waiting: what people do
-# with a hub and what it survives; what it answers to programs, on the laptop's stack and then on
+# with a hub; what it answers to programs, on the laptop's stack and then on
 # production's services; its parts; and those parts that touch production's services.
 test-clients:
 	$(BIN)/python -m pytest $(CLIENTS)
@@ -58,8 +59,14 @@ test-parts:
 test-services:
 	$(BIN)/python -m pytest --stack=services $(PARTS_ON_SERVICES)
 
-soak: soak-packages $(VENV)/.production ## What takes long: the image is built and started, hubs are disturbed for minutes
+soak: soak-packages $(VENV)/.production ## The long tests: hubs whose parts are killed, the image built and started
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target soak-whole soak-services
+
+soak-whole:
 	$(BIN)/python -m pytest $(SOAK)
+
+soak-services:
+	$(BIN)/python -m pytest --stack=services tests/resilience/test_killed_workers.py
 
 lint: $(VENV)/.dev ## Check style, types, the direction of imports, migrations, templates, Dockerfile
 	$(BIN)/ruff check .
