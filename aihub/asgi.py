@@ -18,7 +18,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 - Django has to be set up first
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest  # noqa: E402
 
-from aihub import logs  # noqa: E402
+from aihub import logs, tracing  # noqa: E402
 from aihub.access import Principal  # noqa: E402
 from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E402
 from aihub.language import translator  # noqa: E402
@@ -31,7 +31,7 @@ from inference.engine.memory import available_memory  # noqa: E402
 from inference.engine.pool import Pool  # noqa: E402
 from inference.loading import version_prepare  # noqa: E402
 from inference.processor import cpu_fingerprint  # noqa: E402
-from inference.protocol.app import InferApp  # noqa: E402
+from inference.protocol.app import InferApp, Log  # noqa: E402
 from inference.protocol.grpc.server import GrpcServer  # noqa: E402
 from inference.protocol.metrics import PoolCollector  # noqa: E402
 from inference.protocol.types import Limits, Services  # noqa: E402
@@ -76,7 +76,8 @@ class Replica:
         if env.AIHUB_OPTIMISE:
             ticks.append(VariantRequests(cpu_fingerprint()).tick)
         self.poller = Poller([self.routes, self.identities], revision_current, ticks)
-        log, services = logs.AccessLog(env.AIHUB_ROLE), self._services()
+        self.spans = tracing.start(env)
+        log, services = self._log(), self._services()
         self.grpc = GrpcServer(services, env.AIHUB_HOST, env.AIHUB_GRPC_PORT, log=log)
         self.app = InferApp(
             services,
@@ -105,6 +106,22 @@ class Replica:
     def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
         header = headers.get(b"authorization", b"")
         return self.authenticator.authenticate(header.decode("latin-1"))
+
+    def _log(self) -> Log:
+        log: Log = logs.AccessLog(settings.ENV.AIHUB_ROLE)
+        if self.spans:
+            from aihub.tracing.serving import noting
+
+            log = noting(log)
+        return log
+
+    def predictions(self) -> "End":
+        """What answers predictions, traced where anything is."""
+        if self.spans:
+            from aihub.tracing.serving import TracedPredictions
+
+            return TracedPredictions(self.app, self.app.handles, self.spans)
+        return self.app
 
     def _services(self) -> Services:
         env = settings.ENV
@@ -181,7 +198,7 @@ def compose(role: str) -> App:
             "batch_worker": health.batch_worker_is_alive,
         }
         rest = django_over_asgi(django_application, small=settings.BODY_MAX)
-    ends: list[End] = [replica.app, HealthApp(checks)]
+    ends: list[End] = [replica.predictions(), HealthApp(checks)]
     if role == "infer":
         ends.append(MetricsApp())
 

@@ -28,12 +28,21 @@ def _keep_our_logging(**kwargs: Any) -> None:
 def _start_child(**kwargs: Any) -> None:
     from django.conf import settings
 
+    from aihub import tracing
     from aihub.processes import die_with_parent, yield_to_others
     from registry.processing.worker import BATCH
 
     die_with_parent(signal.SIGKILL)
     if _served() == [BATCH]:
         yield_to_others(settings.ENV.AIHUB_BATCH_NICE)
+    tracing.start(settings.ENV)
+
+
+@signals.worker_process_shutdown.connect
+def _end_child(**kwargs: Any) -> None:
+    from aihub import tracing
+
+    tracing.stop()
 
 
 @signals.beat_embedded_init.connect

@@ -22,6 +22,12 @@ _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker", "batch", "beat")
 _ADDRESS = re.compile(r"[^@<>\s]+@[^@<>\s]+|[^@<>\r\n]+<[^@<>\s]+@[^@<>\s]+>")
+_TRACING = (
+    "opentelemetry.sdk",
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.celery",
+    "opentelemetry.instrumentation.django",
+)
 SANDBOXES = ("auto", "bubblewrap", "landlock", "off")
 OF_THE_CLIENT = frozenset({"AIHUB_URL", "AIHUB_API_KEY"})  # what the command `aihub` reads
 
@@ -77,6 +83,8 @@ class Env:
     AIHUB_WEBHOOK_PRIVATE: bool
     AIHUB_EMAIL_URL: str
     AIHUB_EMAIL_FROM: str
+    AIHUB_TRACE_ENDPOINT: str
+    AIHUB_TRACE_SAMPLE: float
     DATABASE_URL: str
     AIHUB_BROKER_URL: str
     AIHUB_CACHE_URL: str
@@ -153,6 +161,10 @@ def read(environ: dict[str, str] | None = None) -> Env:
             "AIHUB_EMAIL_URL", "", check=_check_url("smtp", "smtp+tls", "smtp+ssl")
         ),
         AIHUB_EMAIL_FROM=source.text("AIHUB_EMAIL_FROM", "", check=_check_address),
+        AIHUB_TRACE_ENDPOINT=source.text(
+            "AIHUB_TRACE_ENDPOINT", "", check=_check_url("http", "https")
+        ),
+        AIHUB_TRACE_SAMPLE=source.share("AIHUB_TRACE_SAMPLE", 0.1),
         DATABASE_URL=source.text(
             "DATABASE_URL", "", check=_check_url("mysql", "sqlite", path=True)
         ),
@@ -201,6 +213,11 @@ def _check_together(env: Env) -> None:
         raise ImproperlyConfigured(
             "AIHUB_EMAIL_URL is set: set AIHUB_EMAIL_FROM too, the address that mails come from."
         )
+    if env.AIHUB_TRACE_ENDPOINT and not all(map(_is_installed, _TRACING)):
+        raise ImproperlyConfigured(
+            "AIHUB_TRACE_ENDPOINT is set, and OpenTelemetry is not installed: it comes with "
+            "“pip install -r requirements.txt”."
+        )
     if env.DATABASE_URL.startswith("mysql") and find_spec("MySQLdb") is None:
         raise ImproperlyConfigured(
             "DATABASE_URL names MySQL, and its driver is not installed: it comes with "
@@ -214,6 +231,13 @@ def _check_together(env: Env) -> None:
         raise ImproperlyConfigured(
             "DATABASE_URL is set: set AIHUB_BROKER_URL too, for example redis://redis:6379/0."
         )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is the package that it is in
+        return False
 
 
 def _check_address(value: str) -> str | None:
@@ -272,6 +296,16 @@ class _Source:
             raise self._wrong(name, wanted) from None
         if number < low or (high is not None and number > high):
             raise self._wrong(name, wanted)
+        return number
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise self._wrong(name, "a number from 0 to 1")
         return number
 
     def boolean(self, name: str, *, default: bool) -> bool:

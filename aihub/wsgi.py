@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import resolve
 from django.utils.http import parse_header_parameters
 
+from aihub import tracing
 from aihub.memory import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
@@ -37,6 +39,8 @@ def _is_utf8(content_type: str) -> bool:
     return parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
+if _spans := tracing.start(settings.ENV):
+    _spans.trace_django(after="aihub.request_context.RequestContextMiddleware")
 application = utf8_alone(get_wsgi_application())
 resolve("/")  # imports every view: the first call does not have to wait for that
 settle()

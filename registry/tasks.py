@@ -7,6 +7,7 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
+from aihub import tracing
 from registry.processing import worker
 from registry.processing.worker import PROCESSING
 
@@ -25,8 +26,9 @@ def run_jobs(queue: str = PROCESSING) -> None:
     until = time.monotonic() + TURN
     while worker.run_one(queue):
         if time.monotonic() >= until:
-            if hint(queue):
-                break
+            with tracing.untraced():  # nobody in particular asks for what comes next
+                if hint(queue):
+                    break
             until = time.monotonic() + TURN
 
 

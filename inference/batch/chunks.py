@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from aihub import tracing
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys, outputs
@@ -60,8 +62,20 @@ def _compute(lease: ChunkLease, keeper: Keeper) -> None:
         chunk = BatchChunk.objects.select_related("job").filter(pk=lease.pk).first()
         if chunk is None:
             raise LeaseLost
-        with own_folder(settings.HOME / "cache" / "batch") as folder:
+        with own_folder(settings.HOME / "cache" / "batch") as folder, _traced(chunk):
             _Work(chunk, lease, folder, keeper).run()
+
+
+def _traced(chunk: BatchChunk) -> AbstractContextManager[None]:
+    return tracing.span(
+        "batch chunk",
+        chunk.job.traceparent,
+        batch_job=chunk.job_id,
+        chunk=chunk.number,
+        rows=chunk.rows,
+        model=chunk.job.model_name,
+        version=chunk.job.version_name,
+    )
 
 
 @retry_deadlocks

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from aihub import tracing
 from aihub.access import Action, Principal
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
@@ -212,6 +213,7 @@ def _job(principal: Principal, order: Order, settled: Settled) -> BatchJob:
         prefix=order.prefix,
         input_name=upload.filename if upload else order.prefix,
         input_size=upload.size if upload else None,
+        traceparent=tracing.traceparent(),
         output_format=order.output_format,
         options={**order.options, "roots": settled.roots, "asked": _asked(order)},
         owner=principal.id,
@@ -338,6 +340,7 @@ def _run_again(job: BatchJob) -> None:
     job.paced_at, job.paced_rows, job.progress_at = now, job.done + job.failed, now
     job.stalled_at = None
     job.expires_at = _expiry()
+    job.traceparent = tracing.traceparent()
     job.save()
     transaction.on_commit(partial(hint, BATCH))
 

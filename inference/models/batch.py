@@ -99,6 +99,7 @@ class BatchJob(models.Model):
         "BatchSchedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
     )
 
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)

@@ -37,6 +37,7 @@ class Job(Leased):
     not_before = models.DateTimeField()
     error = models.TextField(_("error"), blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from aihub import request_context
+from aihub import request_context, tracing
 from registry.models import Job, Leased
 from registry.processing.leases import LEASE, RENEW_EVERY, Claim, LeaseLost, lease_take
 
@@ -39,6 +39,7 @@ class Lease(Claim):
     subject_id: int
     attempt: int
     request_id: str = ""
+    traceparent: str = ""
 
     def forget_attempts(self) -> bool:
         """Count this attempt as the first."""
@@ -84,6 +85,7 @@ def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
             "priority": priority,
             "not_before": timezone.now(),
             "request_id": request_context.current().request_id,
+            "traceparent": tracing.traceparent(),
         },
     )
     return job
@@ -95,7 +97,7 @@ def restart(again: QuerySet[Job], *, as_new: bool) -> int:
     `as_new`: as if they had been enqueued now. Answers how many there were.
     """
     now = timezone.now()
-    changes = {"created_at": now} if as_new else {}
+    changes = {"created_at": now, "traceparent": tracing.traceparent()} if as_new else {}
     return again.update(
         state=Job.States.QUEUED,
         lease_owner="",
@@ -113,7 +115,11 @@ def claim(worker: str, kinds: Collection[str] | None = None) -> Lease | None:
     free = _free(timezone.now(), kinds)
     for job in free.order_by("-priority", "pk")[:10]:
         if owner := lease_take(free, job, worker, state=Job.States.RUNNING):
-            return Lease(job.pk, owner, job.kind, job.subject_id, job.attempts + 1, job.request_id)
+            return Lease(
+                *(job.pk, owner, job.kind, job.subject_id, job.attempts + 1),
+                request_id=job.request_id,
+                traceparent=job.traceparent,
+            )
     return None
 
 

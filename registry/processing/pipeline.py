@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from aihub import events
+from aihub import events, tracing
 from aihub.plain import plain
 from aihub.problems import Problem
 from registry.files import main_of
@@ -109,7 +109,8 @@ def _run_step(
     entry.update(state="running", progress=0.0)
     _save(context.version, lease)
     try:
-        step.run(context)
+        with tracing.span(f"step {step.name}"):
+            step.run(context)
     except Exception:
         entry.update(state="failed", duration_ms=_since(started))
         raise

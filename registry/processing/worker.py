@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
-from aihub import request_context
+from aihub import request_context, tracing
 from registry.file_cache import kept
 from registry.models import WorkerHeartbeat
 from registry.processing import jobs, leases, pipeline
@@ -80,9 +80,19 @@ def _run_job(handlers: dict[str, Handler]) -> bool:
     lease = jobs.claim(worker_name(), handlers)
     if lease is None:
         return False
-    with kept_alive(lease), kept(), request_context.use(lease.request_id):
+    with kept_alive(lease), kept(), request_context.use(lease.request_id), _traced(lease):
         handlers[lease.kind](lease)
     return True
+
+
+def _traced(lease: Lease) -> AbstractContextManager[None]:
+    return tracing.span(
+        f"job {lease.kind}",
+        lease.traceparent,
+        job__id=lease.pk,
+        job__subject=lease.subject_id,
+        job__attempt=lease.attempt,
+    )
 
 
 class Renewable(Protocol):

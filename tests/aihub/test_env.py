@@ -52,6 +52,8 @@ WRONG = {
     "AIHUB_WEBHOOK_PRIVATE": "sometimes",
     "AIHUB_EMAIL_URL": "http://mail",
     "AIHUB_EMAIL_FROM": "nobody",
+    "AIHUB_TRACE_ENDPOINT": "collector:4318",
+    "AIHUB_TRACE_SAMPLE": "10 %",
     "DATABASE_URL": "postgres://db/aihub",
     "AIHUB_BROKER_URL": "amqp://broker",
     "AIHUB_CACHE_URL": "memcached://cache",
@@ -119,6 +121,7 @@ def test_it_names_a_database_url_that_does_not_fit(url: str) -> None:
         ("AIHUB_BROKER_URL", "amqp://hub:hunter2@broker"),
         ("AIHUB_CACHE_URL", "memcached://:hunter2@cache"),
         ("AIHUB_S3_ENDPOINT", "ftp://hub:hunter2@minio"),
+        ("AIHUB_TRACE_ENDPOINT", "grpc://hub:hunter2@collector"),
         ("AIHUB_EMAIL_URL", "pop3://hub:hunter2@mail"),
     ],
 )
