@@ -44,8 +44,6 @@ from ops.identity.credentials import Authenticator  # noqa: E402
 from ops.identity.last_used import LastUsed  # noqa: E402
 from registry.models.revision import revision_current  # noqa: E402
 
-GRPC_GRACE = 10.0  # seconds for calls under way
-
 
 class Replica:
     """One process that predicts: its snapshots, and the application over them."""
@@ -100,7 +98,7 @@ class Replica:
             await self.grpc.start()
 
     async def stop(self) -> None:
-        await self.grpc.stop(GRPC_GRACE)
+        await self.grpc.stop()
         await asyncio.to_thread(self.poller.stop)
 
     def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:

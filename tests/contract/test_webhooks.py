@@ -10,9 +10,9 @@ import pytest
 from tests.contract.batching import json_lines, started, wait_over
 from tests.contract.calls import API, published, set_alias, unique
 from tests.contract.making import tiny_onnx
-from tests.contract.test_killed_workers import END_LEASES
 from tests.hub import Hub
 from tests.ops.receiver import Receiver, receiving
+from tests.resilience.test_killed_workers import END_LEASES
 
 HOOKS = f"{API}/webhooks/"
 

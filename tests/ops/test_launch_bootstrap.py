@@ -1,5 +1,6 @@
 """The database of a new hub: the administrator and their password, the first team."""
 
+import io
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.management import call_command
 
 from aihub.env import Env
 from ops.launch import bootstrap
@@ -83,3 +85,24 @@ def test_a_models_file_that_does_not_fit_gets_one_sentence(env: Env, tmp_path: P
     file.write_text("models: 3")
     with pytest.raises(CannotStart, match="AIHUB_MODELS_FILE: .*models.yaml"):
         bootstrap.prepare(replace(env, AIHUB_MODELS_FILE=file))
+
+
+def test_a_command_does_it_for_roles_that_start_by_themselves(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "ENV", replace(env, AIHUB_ADMIN_PASSWORD="given by hand"))
+    said = io.StringIO()
+    call_command("prepare", stdout=said, no_color=True)
+    assert said.getvalue() == "✓ The database is up to date.\n"
+    assert User.objects.get(username="admin").check_password("given by hand")
+    assert Team.objects.filter(name="default").exists()
+
+
+def test_the_command_says_in_one_sentence_why_it_cannot(
+    env: Env, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text("models: 3")
+    monkeypatch.setattr(settings, "ENV", replace(env, AIHUB_MODELS_FILE=file))
+    with pytest.raises(SystemExit, match="AIHub cannot start. AIHUB_MODELS_FILE: "):
+        call_command("prepare", stdout=io.StringIO())

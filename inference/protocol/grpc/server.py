@@ -8,6 +8,7 @@ from inference.protocol.grpc.definitions import SERVICE
 from inference.protocol.grpc.servicer import handlers
 from inference.protocol.types import Services
 
+GRACE = 10.0  # seconds that calls under way get when it is told to stop
 _METADATA_MAX = 16 * 1024  # bytes, of which a token may take most
 
 
@@ -30,7 +31,7 @@ class GrpcServer:
         await server.start()
         self._server = server
 
-    async def stop(self, grace: float) -> None:
+    async def stop(self, grace: float = GRACE) -> None:
         """Take no more calls, give those under way `grace` seconds, then cancel them."""
         if self._server:
             await self._server.stop(grace)
