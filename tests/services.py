@@ -86,7 +86,7 @@ def running_services(folder: Path) -> Iterator[Services]:
 
 
 @contextmanager
-def _running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[TCPExecutor]:
+def running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[TCPExecutor]:
     """Run a server while the block lasts; its log is shown if it does not start."""
     log = folder / "log"
     with log.open("wb") as output:
@@ -116,28 +116,28 @@ def _mariadb(folder: Path, port: int) -> AbstractContextManager[TCPExecutor]:
     data = folder / "data"
     data.mkdir(parents=True)
     install = (
-        *(_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}"),
+        *(program("mariadb-install-db"), "--no-defaults", f"--datadir={data}"),
         *("--auth-root-authentication-method=normal", "--skip-test-db", *_as_root()),
     )
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         raise pytest.UsageError(f"mariadb-install-db failed:\n{done.stdout}\n{done.stderr}")
     command = (
-        *(_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}"),
+        *(program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}"),
         *(f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"),
         *("--bind-address=127.0.0.1", "--character-set-server=utf8mb4", "--skip-log-bin"),
         *("--innodb-flush-log-at-trx-commit=2", *_as_root()),
     )
-    return _running(command, folder, port)
+    return running(command, folder, port)
 
 
 def _redis(folder: Path, port: int) -> AbstractContextManager[TCPExecutor]:
     folder.mkdir()
     command = (
-        *(_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1"),
+        *(program("redis-server"), "--port", str(port), "--bind", "127.0.0.1"),
         *("--dir", str(folder), "--save", "", "--appendonly", "no"),
     )
-    return _running(command, folder, port)
+    return running(command, folder, port)
 
 
 @contextmanager
@@ -155,14 +155,14 @@ def s3_server(folder: Path, port: int) -> Iterator[TCPExecutor]:
             f"-{part}.port.grpc={ports[2 * number + 1]}",
         ]
     command = (
-        *(_program("weed"), "-logtostderr=true", "mini", f"-dir={data}"),
+        *(program("weed"), "-logtostderr=true", "mini", f"-dir={data}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listen),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}"),
         *("-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
         "-s3.autoCreateBucket=false",
     )
     try:
-        with _running(command, folder, port) as server:
+        with running(command, folder, port) as server:
             yield server
     finally:
         _remove_sockets(ports)
@@ -181,7 +181,7 @@ def _identities() -> dict[str, object]:
     return {"identities": [{"name": "tests", "credentials": keys, "actions": actions}]}
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """The path of a program; Debian keeps some servers outside a user's PATH."""
     folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin"])
     path = shutil.which(name, path=folders)
