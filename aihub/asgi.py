@@ -214,5 +214,4 @@ def compose(role: str) -> App:
     return app
 
 
-logs.adopt("uvicorn", "uvicorn.error")
 application = compose(settings.ENV.AIHUB_ROLE)

@@ -4,11 +4,17 @@ Receivers run at once, in the caller's transaction: what they write commits or r
 the change itself.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from django.db import transaction
+
 from aihub.access import Principal
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,20 @@ def subscribe(receiver: Receiver) -> None:
 
 
 def emit(event: Event) -> None:
-    """Hand an event to every receiver."""
+    """Hand an event to every receiver, and write a line of it once it is committed."""
     for receiver in _receivers:
         receiver(event)
+    transaction.on_commit(partial(_log, event))
+
+
+def _log(event: Event) -> None:
+    said = {
+        "event.dataset": "aihub.events",
+        "event.action": event.name,
+        "user.id": event.actor.id,
+        "aihub.subject": event.subject[:255],
+    }
+    logger.info("%s %s", event.name, event.subject[:255], extra={"ecs": said})
 
 
 SYSTEM = Principal(id="system", name="system", is_admin=True)

@@ -2,21 +2,30 @@
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Request-ID"
+NO_ID = "-"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+Labels = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    request_id: str = "-"
+    """`labels` are fields of the log that all lines of the work have (`aihub.logs.fields`)."""
+
+    request_id: str = NO_ID
     address: str = ""
+    labels: Labels = ()
 
 
 _ids = random.Random()  # an id is no secret, and asking the system for each takes its time
@@ -35,13 +44,35 @@ class use:  # noqa: N801 - a context manager, as quick as it can be
     __slots__ = ("_context", "_token")
 
     def __init__(self, request_id: str, address: str = "") -> None:
-        self._context = RequestContext(request_id or "-", address)
+        self._context = RequestContext(request_id or NO_ID, address)
 
     def __enter__(self) -> None:
         self._token = _current.set(self._context)
 
     def __exit__(self, *raised: object) -> None:
         _current.reset(self._token)
+
+
+@contextmanager
+def about(**labels: Any) -> Iterator[None]:
+    """Have all lines of what runs in the block say what they are about: `aihub.…` in the log.
+
+    Names are as in `batch_job=1`, which becomes `aihub.batch.job`.
+    """
+    named = tuple((f"aihub.{name.replace('_', '.')}", value) for name, value in labels.items())
+    now = current()
+    token = _current.set(replace(now, labels=now.labels + named))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def kept_id() -> str:
+    """The id to keep with work that is asked for now: the request's, or a new one where none is
+    being answered, so that the lines of the work can be found together."""
+    known = current().request_id
+    return request_id_from("") if known == NO_ID else known
 
 
 def request_id_from(given: str) -> str:

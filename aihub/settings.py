@@ -47,6 +47,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "aihub.request_context.RequestContextMiddleware",
+    "aihub.access_lines.AccessLineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -279,7 +280,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
 )
 
 LOGGING_CONFIG = None
-logs.configure(level=ENV.AIHUB_LOG_LEVEL, role=ENV.AIHUB_ROLE)
+logs.configure(
+    level=ENV.AIHUB_LOG_LEVEL,
+    role=ENV.AIHUB_ROLE,
+    secrets={SECRET_KEY, *logs.secrets_of(vars(ENV))},
+)
 
 HOME_FOLDERS: tuple[Path, ...] = (
     HOME,

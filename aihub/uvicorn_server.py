@@ -13,6 +13,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from aihub import env, logs
+
 GRACE = 20  # seconds that requests under way get when the server is told to stop
 
 
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", required=True, type=int)
     given = parser.parse_args()
+    logs.start(env.read())
     uvicorn.run(
         "aihub.asgi:application",
         host=given.host,
@@ -75,6 +78,7 @@ def main() -> None:
         loop="uvloop",
         http=GatheringProtocol,
         access_log=False,
+        log_config=None,
         proxy_headers=False,  # the application reads them, as AIHUB_TRUSTED_PROXIES says
         timeout_graceful_shutdown=GRACE,
     )

@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from aihub import request_context
 from aihub.events import SYSTEM
 from aihub.plain import plain
 from inference.loading import form_of, local_files
@@ -70,7 +71,10 @@ def optimise(lease: Lease) -> None:
         return
     try:
         check_seal(version)
-        with own_folder(settings.HOME / "cache" / "optimising") as folder:
+        with (
+            request_context.about(model_name=version.model.name, model_version=version.version),
+            own_folder(settings.HOME / "cache" / "optimising") as folder,
+        ):
             _Work(version, lease, folder).run()
     except LeaseLost:
         logger.warning("the lease to optimise %s is lost", version)

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from aihub import request_context
 from inference.batch.beat import TASK
 from registry.processing.worker import BATCH
 from registry.tasks import send
@@ -14,7 +15,8 @@ def batch_scheduled(schedule_id: int) -> None:
     """Make the job of a schedule that is due; another message for the same run makes none."""
     from inference.batch.schedules import schedule_fire
 
-    schedule_fire(schedule_id)
+    with request_context.use(request_context.kept_id()):
+        schedule_fire(schedule_id)
 
 
 def schedule_hint(schedule_id: int) -> None:

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Generator, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -24,7 +25,10 @@ class _Stage(Generic[T]):
         self._source = source
         self._ready: queue.Queue[T | _End] = queue.Queue(depth)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="batch stage", daemon=True)
+        run = copy_context().run  # its lines are about the same work
+        self._thread = threading.Thread(
+            target=run, args=(self._work,), name="batch stage", daemon=True
+        )
         self._thread.start()
 
     def next(self) -> T | _End:

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from aihub import tracing
+from aihub import request_context, tracing
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
 from inference.batch import ends, inputs, keys, outputs
@@ -25,11 +25,13 @@ from inference.batch.loaded import runner_of
 from inference.batch.outputs import DamagedPart, Part, PartWriter
 from inference.batch.plan import Plan, wanted_of
 from inference.batch.rows import Fault, Place, Rows
-from inference.batch.running import Runner, run
+from inference.batch.running import Runner, Write, run
 from inference.batch.store import StoreFiles
+from inference.batch.telling import Reasons, chunk_tell, rows_tell
 from inference.models import BatchChunk, BatchJob
 from inference.models.batch import UNFINISHED
 from inference.own_folder import own_folder
+from inference.runtimes.base import Arrays
 from registry.file_cache import kept
 from registry.processing.leases import LeaseLost
 from registry.processing.worker import Keeper, kept_alive, worker_name
@@ -47,7 +49,12 @@ def chunk_run() -> bool:
     lease = chunk_claim(worker_name())
     if lease is None:
         return False
-    with kept_alive(lease) as keeper, kept():
+    with (
+        request_context.use(lease.request_id),
+        request_context.about(batch_job=lease.job_id),
+        kept_alive(lease) as keeper,
+        kept(),
+    ):
         _compute(lease, keeper)
     return True
 
@@ -62,7 +69,11 @@ def _compute(lease: ChunkLease, keeper: Keeper) -> None:
         chunk = BatchChunk.objects.select_related("job").filter(pk=lease.pk).first()
         if chunk is None:
             raise LeaseLost
-        with own_folder(settings.HOME / "cache" / "batch") as folder, _traced(chunk):
+        with (
+            ends.job_about(chunk.job, batch_chunk=chunk.number),
+            own_folder(settings.HOME / "cache" / "batch") as folder,
+            _traced(chunk),
+        ):
             _Work(chunk, lease, folder, keeper).run()
 
 
@@ -94,6 +105,7 @@ class _Work:
     lease: ChunkLease
     folder: Path
     keeper: Keeper
+    reasons: Reasons = field(default_factory=lambda: Reasons(ERRORS_KEPT))
 
     def run(self) -> None:
         started = time.monotonic()
@@ -102,7 +114,10 @@ class _Work:
             raise inputs.Unreadable(N_("The input is not what it was when it was first read."))
         errors = outputs.sample_errors(self.made, self.plan.shape, ERRORS_KEPT)
         self.files.put(self.made, keys.part(self.chunk.job_id, self.chunk.number))
-        self._commit(part, errors, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        told = self._commit(part, errors, seconds)
+        chunk_tell(self.chunk, part, seconds)
+        rows_tell(told, self.reasons)
 
     @cached_property
     def plan(self) -> Plan:
@@ -135,8 +150,15 @@ class _Work:
             if self.lease.attempt > MAX_ATTEMPTS:
                 _give_up(slices, writer)
             else:
-                run(slices, self.runner, writer.write, lambda: self.keeper.lost)
+                run(slices, self.runner, self._writing(writer), lambda: self.keeper.lost)
             return writer.close()
+
+    def _writing(self, writer: PartWriter) -> Write:
+        def write(rows: Rows, arrays: Arrays | None, faults: dict[int, Fault]) -> None:
+            self.reasons.note(rows, faults)
+            writer.write(rows, arrays, faults)
+
+        return write
 
     def _computed(self) -> Part:
         """All rows, or those that failed, where the part of all is there to be mended."""
@@ -160,8 +182,13 @@ class _Work:
         return True
 
     @retry_deadlocks
-    def _commit(self, part: Part, errors: list[tuple[Any, str]], seconds: float) -> None:
-        """Count the chunk, once: under its lease, in one transaction with its becoming done."""
+    def _commit(
+        self, part: Part, errors: list[tuple[Any, str]], seconds: float
+    ) -> list[tuple[Any, str]]:
+        """Count the chunk, once: under its lease, in one transaction with its becoming done.
+
+        Answers those of the rows that failed that are kept with the job.
+        """
         with transaction.atomic():
             job = ends.job_lock(self.chunk.job_id)
             self.lease.confirm()
@@ -184,7 +211,8 @@ class _Work:
             job.seconds += seconds
             job.progress_at = timezone.now()
             job.stalled_at = None
-            job.errors = [*job.errors, *map(list, errors)][:ERRORS_KEPT]
+            kept_errors = errors[: max(0, ERRORS_KEPT - len(job.errors))]
+            job.errors = [*job.errors, *map(list, kept_errors)]
             job.save(
                 update_fields=[
                     *("done", "failed", "chunks_done", "seconds", "progress_at", "stalled_at"),
@@ -193,6 +221,7 @@ class _Work:
             )
             self._judge(job)
             ends.job_settle(job)
+        return kept_errors
 
     def _judge(self, job: BatchJob) -> None:
         """End the job where more rows failed than may."""

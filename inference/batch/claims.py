@@ -26,6 +26,7 @@ class ChunkLease(Claim):
 
     job_id: int
     attempt: int
+    request_id: str = ""
 
     def give_back(self, pause: timedelta = RETRY_AFTER) -> bool:
         """Let the chunk be taken again after a pause; this attempt does not count."""
@@ -47,13 +48,13 @@ def chunk_claim(worker: str) -> ChunkLease | None:
     priority, of those the oldest.
     """
     now = timezone.now()
-    for job in _in_turn():
+    for job, request_id in _in_turn():
         for free in (_abandoned(now).filter(job=job), _waiting(now).filter(job=job)):
             for chunk in free.only("attempts").order_by("number")[:LOOKED_AT]:
                 owner = lease_take(free, chunk, worker, state=BatchChunk.States.RUNNING)
                 if owner:
                     BatchJob.objects.filter(pk=job).update(served_at=now)
-                    return ChunkLease(chunk.pk, owner, job, chunk.attempts + 1)
+                    return ChunkLease(chunk.pk, owner, job, chunk.attempts + 1, request_id)
     return None
 
 
@@ -65,16 +66,17 @@ def chunks_wait() -> bool:
     return _going().filter(waits).exists() or left.exists()
 
 
-def _in_turn() -> list[int]:
-    """The keys of jobs that have chunks to do, in the order in which they are served.
+def _in_turn() -> list[tuple[int, str]]:
+    """The keys of jobs that have chunks to do, in the order in which they are served; and the ids
+    of the requests that asked for them.
 
     Whether one is free is asked of each in turn: few have none, as many as there are workers.
     """
-    jobs = list(_going().values_list("pk", "team", "priority"))
-    teams = {team for _, team, _ in jobs}
+    jobs = list(_going().values_list("pk", "team", "priority", "request_id"))
+    teams = {team for _, team, _, _ in jobs}
     served = _last_served(teams) if len(teams) > 1 else {}
     jobs.sort(key=lambda job: (served.get(job[1], 0.0), -job[2], job[0]))
-    return [pk for pk, _, _ in jobs]
+    return [(pk, request_id) for pk, _, _, request_id in jobs]
 
 
 def _last_served(teams: Collection[int]) -> dict[int, float]:

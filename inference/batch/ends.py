@@ -5,11 +5,13 @@ in one order, nobody waits for who waits for them.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from aihub import request_context
 from aihub.access import Principal
 from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM, Event, emit
@@ -26,6 +28,18 @@ PLANNING, FINISHING = "batch-plan", "batch-finish"
 def job_lock(pk: int) -> BatchJob:
     """The job, which nobody else changes until the transaction ends; what is large of it waits."""
     return BatchJob.objects.select_for_update().defer("plan", "report").get(pk=pk)
+
+
+def job_about(job: BatchJob, **more: Any) -> AbstractContextManager[None]:
+    """Have the lines of the log say that they are about this job, and its model."""
+    return request_context.about(
+        **{
+            "batch_job": job.pk,
+            "model_name": job.model_name,
+            "model_version": job.version_name,
+            **more,
+        }
+    )
 
 
 def job_settle(job: BatchJob) -> None:

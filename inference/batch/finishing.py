@@ -37,6 +37,7 @@ def finish(lease: Lease) -> None:
         lease.succeed()
         return
     with (
+        ends.job_about(job),
         attempt(
             f"the output of batch job {job}",
             lambda error: lease.give_back(str(error)),

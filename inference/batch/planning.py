@@ -49,11 +49,14 @@ def plan(lease: Lease) -> None:
     if job is None:
         lease.succeed()
         return
-    with attempt(
-        f"the plan of batch job {job}",
-        lambda error: lease.give_back(str(error)),
-        partial(ends.work_refuse, job.pk, lease),
-        N_("The input cannot be read: %(error)s."),
+    with (
+        ends.job_about(job),
+        attempt(
+            f"the plan of batch job {job}",
+            lambda error: lease.give_back(str(error)),
+            partial(ends.work_refuse, job.pk, lease),
+            N_("The input cannot be read: %(error)s."),
+        ),
     ):
         if lease.attempt > MAX_ATTEMPTS:
             raise inputs.Unreadable(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from aihub import tracing
+from aihub import request_context, tracing
 from aihub.access import Action, Principal
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
@@ -223,6 +223,7 @@ def _job(principal: Principal, order: Order, settled: Settled) -> BatchJob:
         fingerprint=order.fingerprint,
         cloned_from=order.cloned_from,
         schedule=order.schedule,
+        request_id=request_context.kept_id(),
         expires_at=_expiry(),
     )
 
@@ -303,6 +304,7 @@ def job_retry(job: BatchJob, *, principal: Principal) -> None:
         locked.chunks_done -= again
         locked.errors = []
         locked.reason_message, locked.reason_values, locked.finished_at = "", {}, None
+        locked.request_id = request_context.kept_id()
         _run_again(locked)
         if not locked.planned:
             ends.enqueue_again(ends.PLANNING, locked.pk)

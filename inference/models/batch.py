@@ -39,7 +39,8 @@ class BatchJob(models.Model):
 
     The input is an upload or the objects under a prefix of the bucket. Rows count as `done` when
     they finished well, as `failed` when they have an error; `total` is known once all of the input
-    was read. `reason` is kept as a message and its values.
+    was read. `reason` is kept as a message and its values. `request_id` is that of the call that
+    made it, or retried it last: all lines of its work in the log have it.
     """
 
     team = models.ForeignKey(
@@ -99,7 +100,9 @@ class BatchJob(models.Model):
         "BatchSchedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
     )
 
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
+
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)

@@ -135,6 +135,9 @@ def _results(
             continue
         if line is None:
             break
+        if "log" in line:
+            _relay(line["log"])
+            continue
         if (result := progress.read(line)) is not None:
             yield result
             if interrupted():
@@ -144,8 +147,16 @@ def _results(
     if code == 0:
         progress.finished = True
         return
-    logger.warning("The compiler died.", extra={"code": code, "log": child.log_tail()})
+    said = {"process.exit_code": code, "aihub.output": child.log_tail()}
+    logger.warning("The compiler died: %s.", _how(code), extra={"ecs": said})
     yield from progress.failed(N_("The compiler died: %(how)s."), how=_how(code))
+
+
+def _relay(said: dict[str, Any]) -> None:
+    """Log what the child has to say as ours: whom it works for, this process knows."""
+    stack = {"error.stack_trace": said["stack"]} if said["stack"] else {}
+    told = logging.getLogger(said["logger"])
+    told.log(said["level"], "%s", said["message"], extra={"ecs": stack})
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def failure(candidate: Candidate, error: Exception) -> CandidateResult:
     if isinstance(error, Refused):
         return candidate.failed(error.message, **error.values)
     if not isinstance(error, Unfit):
-        logger.error("A variant failed.", exc_info=error, extra={"variant": candidate.name})
+        logger.error("The variant %s failed.", candidate.name, exc_info=error)
     what = str(error)[:300].rstrip(".") or type(error).__name__
     return candidate.failed(N_("The variant cannot answer: %(error)s."), error=what)
 

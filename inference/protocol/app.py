@@ -129,6 +129,8 @@ class InferApp:
             "action": "predict",
             "outcome": "success" if status < 400 else "failure",
             "duration": int(elapsed * 1e9),  # nanoseconds, as ECS has it
+            "method": call.request.method,
+            "path": call.request.path,
             "status": status,
             "model": call.model,
             "version": call.version,

@@ -41,7 +41,10 @@ def command(arguments: list[str], environ: dict[str, str]) -> Command:
     role = arguments[0] if arguments else "all"
     if role in ROLES:
         return ROLES[role](env.read(environ))
-    return (sys.executable, str(BASE_DIR / "manage.py"), *arguments)
+    program = (str(BASE_DIR / "manage.py"), *arguments)
+    if sys.stdout.isatty():
+        return (sys.executable, *program)
+    return (sys.executable, "-m", "aihub.logs", *program)  # nobody reads but who collects logs
 
 
 def main() -> None:

@@ -33,9 +33,8 @@ def server_command(env: Env) -> tuple[str, ...]:
 def web_command(env: Env) -> tuple[str, ...]:
     """Django over WSGI; a slow upload holds one of its threads."""
     return (
-        *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-        *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT), "--no-ws"),
-        *("--workers", "1", "--blocking-threads", "32", "aihub.wsgi:application"),
+        *(sys.executable, "-m", "aihub.granian_server"),
+        *("--host", env.AIHUB_HOST, "--port", str(env.AIHUB_PORT)),
     )
 
 
@@ -52,7 +51,7 @@ def batch_command(env: Env) -> tuple[str, ...]:
 def beat_command(env: Env) -> tuple[str, ...]:
     """Whoever starts what is scheduled, from the database; it keeps no file."""
     return (
-        *(sys.executable, "-m", "celery", "-A", "aihub", "beat"),
+        *(sys.executable, "-m", "aihub.logs", "-m", "celery", "--quiet", "-A", "aihub", "beat"),
         *("--loglevel", "WARNING", "--pidfile="),
     )
 
@@ -60,7 +59,7 @@ def beat_command(env: Env) -> tuple[str, ...]:
 def _celery_worker(name: str, queue: str, processes: int) -> tuple[str, ...]:
     """Workers need not hear of each other: their heartbeats stand in the database."""
     return (
-        *(sys.executable, "-m", "celery", "-A", "aihub", "worker"),
+        *(sys.executable, "-m", "aihub.logs", "-m", "celery", "--quiet", "-A", "aihub", "worker"),
         *("--loglevel", "WARNING", "-Q", queue, "-P", "prefork"),
         *("--concurrency", str(processes), "--hostname", f"{name}@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),

@@ -43,7 +43,8 @@ class Delivery(Leased):
     """One message to one receiver, written in the transaction of the event it tells of.
 
     `body` is exactly what is sent, each time again. A webhook's has its `webhook`; an e-mail has
-    its `recipient` and `title`. While it is pending, whoever has its lease sends it.
+    its `recipient` and `title`. While it is pending, whoever has its lease sends it. `request_id`
+    is that of the call that caused the event.
     """
 
     class States(models.TextChoices):
@@ -78,6 +79,7 @@ class Delivery(Leased):
     error_detail = models.CharField(max_length=500, blank=True)
     response = models.TextField(blank=True)  # its beginning
     duration_ms = models.PositiveIntegerField(null=True)
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     attempted_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from aihub import __version__
+from aihub import __version__, request_context
 from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM
 from ops.models import Delivery, Webhook
@@ -40,12 +40,34 @@ def deliver(lease: DeliveryLease) -> bool:
     delivery = Delivery.objects.select_related("webhook").filter(pk=lease.pk).first()
     if delivery is None:  # its webhook was deleted meanwhile
         return False
+    with (
+        request_context.use(delivery.request_id),
+        request_context.about(delivery_id=str(delivery.uuid)),
+    ):
+        return _delivered(delivery, lease)
+
+
+def _delivered(delivery: Delivery, lease: DeliveryLease) -> bool:
     outcome = _attempt(delivery)
+    _tell(delivery, outcome)
     try:
         _record(delivery, outcome, lease)
     except DatabaseError:
         logger.exception("delivery %s is not written down; it will be sent again", delivery.uuid)
     return not outcome.error
+
+
+def _tell(delivery: Delivery, outcome: Outcome) -> None:
+    """A line of each attempt: how it went, never what was sent or answered, nor to whom."""
+    said = {
+        "event.action": "delivery",
+        "event.outcome": "failure" if outcome.error else "success",
+        "http.response.status_code": outcome.status,
+        "event.duration": outcome.duration_ms and outcome.duration_ms * 1_000_000,
+    }
+    known = {name: value for name, value in said.items() if value is not None}
+    how = outcome.error or "sent"
+    logger.info("delivery %s of %s: %s", delivery.uuid, delivery.event, how, extra={"ecs": known})
 
 
 def pause_after(attempts: int) -> timedelta | None:

@@ -9,6 +9,7 @@ import uuid
 from django.db.models import Q
 from django.utils import timezone
 
+from aihub import request_context
 from aihub.events import Event
 from ops.models import Delivery, Webhook
 from ops.notifications.catalogue import EVENTS, PING, link_of, model_of
@@ -36,6 +37,7 @@ def ping_queue(webhook: Webhook, event: Event) -> Delivery:
 def delivery_queue(delivery: Delivery) -> Delivery:
     """Save a delivery that is due now, in the caller's transaction."""
     delivery.next_attempt_at = timezone.now()
+    delivery.request_id = request_context.kept_id()
     delivery.save()
     return delivery
 

@@ -84,7 +84,7 @@ def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
         defaults={
             "priority": priority,
             "not_before": timezone.now(),
-            "request_id": request_context.current().request_id,
+            "request_id": request_context.kept_id(),
             "traceparent": tracing.traceparent(),
         },
     )
@@ -94,10 +94,15 @@ def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
 def restart(again: QuerySet[Job], *, as_new: bool) -> int:
     """Have jobs done once more, also those that run: whoever runs one loses its lease.
 
-    `as_new`: as if they had been enqueued now. Answers how many there were.
+    `as_new`: as if they had been enqueued now, by whoever asks. Answers how many there were.
     """
     now = timezone.now()
-    changes = {"created_at": now, "traceparent": tracing.traceparent()} if as_new else {}
+    asked = {
+        "created_at": now,
+        "request_id": request_context.kept_id(),
+        "traceparent": tracing.traceparent(),
+    }
+    changes = asked if as_new else {}
     return again.update(
         state=Job.States.QUEUED,
         lease_owner="",

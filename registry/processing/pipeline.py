@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from aihub import events, tracing
+from aihub import events, request_context, tracing
 from aihub.plain import plain
 from aihub.problems import Problem
 from registry.files import main_of
@@ -64,7 +64,8 @@ def process(lease: Lease) -> None:
         lease.succeed()
         return
     try:
-        _run(version, lease)
+        with request_context.about(model_name=version.model.name, model_version=version.version):
+            _run(version, lease)
     except LeaseLost:
         logger.warning("lease of %s lost", version)
     except StorageUnavailable as error:

@@ -7,8 +7,10 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -80,7 +82,14 @@ def _run_job(handlers: dict[str, Handler]) -> bool:
     lease = jobs.claim(worker_name(), handlers)
     if lease is None:
         return False
-    with kept_alive(lease), kept(), request_context.use(lease.request_id), _traced(lease):
+    with (
+        request_context.use(lease.request_id),
+        request_context.about(job_id=lease.pk, job_kind=lease.kind),
+        _traced(lease),
+        kept_alive(lease),
+        kept(),
+        _told(lease),
+    ):
         handlers[lease.kind](lease)
     return True
 
@@ -93,6 +102,19 @@ def _traced(lease: Lease) -> AbstractContextManager[None]:
         job__subject=lease.subject_id,
         job__attempt=lease.attempt,
     )
+
+
+@contextmanager
+def _told(lease: Lease) -> Iterator[None]:
+    """Say in the log that the work begins, and how long it took."""
+    said = {"event.action": "job", "aihub.job.attempt": lease.attempt}
+    logger.info("job %s (%s) begins", lease.pk, lease.kind, extra={"ecs": said})
+    started = time.monotonic_ns()
+    try:
+        yield
+    finally:
+        took = {**said, "event.duration": time.monotonic_ns() - started}
+        logger.info("job %s (%s) is left", lease.pk, lease.kind, extra={"ecs": took})
 
 
 class Renewable(Protocol):
@@ -109,8 +131,12 @@ class Keeper(threading.Thread):
         self.lost = False
         self._lease = lease
         self._stopped = threading.Event()
+        self._context = copy_context()  # so that its lines say whose lease it is
 
     def run(self) -> None:
+        self._context.run(self._renew)
+
+    def _renew(self) -> None:
         while not self.lost and not self._stopped.wait(leases.RENEW_EVERY):
             try:
                 self.lost = not self._lease.renew()

@@ -5,19 +5,31 @@ import json
 
 from aihub.logs import AccessLog
 
+CALL = {
+    "action": "predict",
+    "duration": 5,
+    "status": 200,
+    "model": "m",
+    "version": "",
+    "trace.id": "4bf9",
+}
+
 
 def test_each_call_is_one_line_in_ecs() -> None:
     stream = io.StringIO()
     log = AccessLog("infer", stream)
     for number in range(2500):
-        log("POST /v2/models/m/infer 200", f"request-{number}", {"status": 200})
+        log("POST /v2/models/m/infer 200", f"request-{number}", CALL)
     log.close()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["http"]["request"]["id"] for line in lines] == [
         f"request-{number}" for number in range(2500)
     ]
     first = lines[0]
-    assert first["event"] == {"status": 200}
+    assert first["event"] == {"action": "predict", "duration": 5, "dataset": "aihub.predictions"}
+    assert first["http"]["response"]["status_code"] == 200
+    assert first["aihub"] == {"model": {"name": "m"}}  # no version is known
+    assert first["trace"] == {"id": "4bf9"}
     assert first["service"]["node"]["role"] == "infer"
     assert first["@timestamp"].endswith("Z")
-    assert (first["log.level"], first["ecs.version"]) == ("info", "1.6.0")
+    assert (first["log"]["level"], first["ecs"]["version"]) == ("info", "8.11.0")
