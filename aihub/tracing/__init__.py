@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from aihub import logs
 from aihub.env import Env
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def start(env: Env) -> "Spans | None":
         from aihub.tracing.spans import Spans
 
         _spans = Spans(env)
+        logs.add_source(trace_ids)
         atexit.register(stop)
     return _spans
 

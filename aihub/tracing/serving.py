@@ -8,6 +8,7 @@ from opentelemetry import context as contexts, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from aihub.bridge import App, Receive, Scope, Send
+from aihub.tracing import trace_ids
 from aihub.tracing.spans import Spans
 
 Log = Callable[[str, str, Mapping[str, Any]], None]
@@ -41,7 +42,7 @@ class TracedPredictions:
 
 
 def noting(log: Log) -> Log:
-    """The log of predictions, which has the present span say what its line says."""
+    """The log of predictions: the present span says what the line says, the line names the span."""
 
     def note(message: str, request_id: str, event: Mapping[str, Any]) -> None:
         span = trace.get_current_span()
@@ -50,7 +51,7 @@ def noting(log: Log) -> Log:
             span.set_attribute("http.response.status_code", event["status"])
             if event["status"] >= 500:
                 span.set_status(StatusCode.ERROR)
-        log(message, request_id, event)
+        log(message, request_id, {**event, **trace_ids()})
 
     return note
 
