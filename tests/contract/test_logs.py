@@ -171,9 +171,9 @@ def _version(web: httpx.Client, model: str) -> Any:
 def _predict(infer: httpx.Client, done: Session) -> None:
     path, own = f"{API}/models/{done.model}/predict/", {"X-Request-ID": "predict-good"}
     body = {"inputs": [[NUMBER, 0.0, 0.0, 1.0]]}
-    assert infer.post(f"{path}?note={WORD}", json=body, headers=own).status_code == 200
+    assert infer.post(f"{path}?version=1.0.0", json=body, headers=own).status_code == 200
     bad = infer.post(path, json={"inputs": [[WORD]]}, headers={"X-Request-ID": "predict-bad-1"})
-    problem_of(bad, 400)
+    problem_of(bad, 422)
 
 
 def _upload(web: httpx.Client, done: Session) -> None:
@@ -254,9 +254,7 @@ def test_a_publication_is_followed_into_the_worker(session: Session) -> None:
 def test_a_batch_job_is_followed_from_the_request_to_the_row_that_failed(session: Session) -> None:
     work = session.of("batch-made-1", "batch")
     about = [line["aihub"].get("batch", {}) for line in work]
-    chunks = [
-        line for line in work if line["event"].get("action") == "batch-chunk"
-    ]  # in the order of their end
+    chunks = [line for line in work if line["event"].get("action") == "batch-chunk"]
     assert sorted(line["aihub"]["batch"]["chunk"] for line in chunks) == [0, 1, 2, 3]
     assert {line["aihub"]["batch"]["job"] for line in chunks} == {session.batch}
     kinds = {line["aihub"]["job"]["kind"] for line in work if "job" in line["aihub"]}
@@ -275,12 +273,14 @@ def test_work_that_was_asked_for_again_is_found_by_the_new_request(session: Sess
 
 
 def test_a_prediction_is_one_line_with_its_model_time_and_caller(session: Session) -> None:
-    (good,) = session.of("predict-good")
-    (bad,) = session.of("predict-bad-1")
+    (good,), (bad,) = (
+        [line for line in session.of(asked) if line["event"]["dataset"] == "aihub.predictions"]
+        for asked in ("predict-good", "predict-bad-1")
+    )
     assert good["aihub"] == {"model": {"name": session.model, "version": "1.0.0"}, "items": 1}
     assert good["url"]["path"] == f"/api/v1/models/{session.model}/predict/"
     assert good["event"]["duration"] > 0
     assert good["user"]["id"].startswith("key:")
     statuses = (good, bad)
-    assert [line["http"]["response"]["status_code"] for line in statuses] == [200, 400]
+    assert [line["http"]["response"]["status_code"] for line in statuses] == [200, 422]
     assert [line["event"]["outcome"] for line in statuses] == ["success", "failure"]
