@@ -8,8 +8,8 @@
 # reads from the environment stands in ops/deploy/smoke.py.
 #
 # First all but the hub's Deployments is applied and the migration runs: where it fails, nothing that
-# serves has changed. Then come the Deployments. Whatever fails from there on, also a signal, puts
-# each of them back to the revision that it had.
+# serves has changed. Then come the Deployments. Whatever fails from there on, or Ctrl-C, puts each
+# of them back to the revision that it had.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then
@@ -119,6 +119,14 @@ roll_back() {
     [ $failed -eq 0 ] || say "going back failed: look at the cluster now"
 }
 
+finish() {
+    local status=$?
+    trap '' INT TERM
+    [ $status -eq 0 ] || roll_back
+    rm -rf "$work"
+    exit $status
+}
+
 render
 deployed=$(names)
 for name in $deployed; do
@@ -128,6 +136,6 @@ say "migrating"
 migrate
 say "rolling out $image"
 trap 'exit 130' INT TERM
-trap 'status=$?; trap "" INT TERM; [ $status -eq 0 ] || roll_back; rm -rf "$work"; exit $status' EXIT
+trap finish EXIT
 roll_out
 say "done"
