@@ -30,7 +30,7 @@ SOAK := tests/soak/ tests/resilience/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients test-hubs test-parts test-services soak soak-whole \
+.PHONY: run test test-clients test-hubs test-parts test-services test-external soak soak-whole \
 	soak-services lint format messages bench \
 	clean help packages soak-packages
 
@@ -58,6 +58,9 @@ test-parts:
 
 test-services:
 	$(BIN)/python -m pytest --stack=services $(PARTS_ON_SERVICES)
+
+test-external: $(VENV)/.production ## What touches services, on servers that run: docs/ci.md says which
+	$(BIN)/python -m pytest --stack=external $(PARTS_ON_SERVICES)
 
 soak: soak-packages $(VENV)/.production ## The long tests: hubs whose parts are killed, the image built and started
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target soak-whole soak-services
@@ -94,7 +97,7 @@ clean: ## Remove caches; the hub's data (var/) and .venv stay
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # --- what is installed, and when: a stamp is as old as the requirements it stands for ---
 

@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
-import MySQLdb
 import pytest
 from mirakuru import TCPExecutor
 from mirakuru.exceptions import ExecutorError
 
 from aihub.env import BASE_DIR
 from ops.launch.child import tail, tethered
+from tests.places import Places
 from tests.ports import free_ports
 
 STARTS_WITHIN = 60  # seconds, for one service on a busy machine
@@ -26,7 +25,7 @@ S3_KEY, S3_SECRET = "tests", "tests-secret-key"
 
 @dataclass(frozen=True)
 class Services:
-    """Where the servers listen, and how to make a place of one's own in each."""
+    """Where the servers listen."""
 
     mysql_port: int
     redis_port: int
@@ -37,38 +36,20 @@ class Services:
         """kill -9 of `mysql`, `redis` or `s3`; `servers[name].start()` brings it back."""
         self.servers[name].kill(wait=True)
 
-    def environ(self, who: str, number: int) -> dict[str, str]:
-        """The variables of a hub with its own database, bucket and Redis numbers, all made."""
-        self.make_database(f"aihub_{who}")
-        self.make_bucket(f"aihub-{who}")
-        redis = f"redis://127.0.0.1:{self.redis_port}"
-        return {
-            "DATABASE_URL": f"mysql://root@127.0.0.1:{self.mysql_port}/aihub_{who}",
-            "AIHUB_BROKER_URL": f"{redis}/{2 * number}",
-            "AIHUB_CACHE_URL": f"{redis}/{2 * number + 1}",
-            "AIHUB_S3_ENDPOINT": f"http://127.0.0.1:{self.s3_port}",
-            "AIHUB_S3_ACCESS_KEY": S3_KEY,
-            "AIHUB_S3_SECRET_KEY": S3_SECRET,
-            "AIHUB_S3_BUCKET": f"aihub-{who}",
-        }
-
-    def make_database(self, name: str) -> None:
-        connection = MySQLdb.connect(host="127.0.0.1", port=self.mysql_port, user="root")
-        try:
-            connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        finally:
-            connection.close()
-
-    def make_bucket(self, name: str) -> None:
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{self.s3_port}",
-            aws_access_key_id=S3_KEY,
-            aws_secret_access_key=S3_SECRET,
-            region_name="us-east-1",
+    @property
+    def places(self) -> Places:
+        """How to make a place of one's own in each."""
+        return Places(
+            f"mysql://root@127.0.0.1:{self.mysql_port}",
+            f"redis://127.0.0.1:{self.redis_port}",
+            f"http://127.0.0.1:{self.s3_port}",
+            S3_KEY,
+            S3_SECRET,
         )
-        s3.create_bucket(Bucket=name)
-        s3.close()
+
+    def environ(self, who: str, number: int) -> dict[str, str]:
+        """As `Places.environ`."""
+        return self.places.environ(who, number)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """What the tests run on, made before Django reads its settings.
 
 `--stack=embedded` (the default) is a laptop's: SQLite and local files. `--stack=services` is
-production's: MariaDB, Redis and an S3 server, private to the session. Nothing that the person
-at the keyboard has in the environment reaches the tests.
+production's: MariaDB, Redis and an S3 server, private to the session. `--stack=external` takes
+servers that run already, empty ones that are the tests' alone (`tests.external` says by which
+variables). Nothing else that the person at the keyboard has in the environment reaches the tests.
 """
 
 import os
@@ -20,7 +21,7 @@ import pytest
 from aihub.env import Env
 
 if TYPE_CHECKING:
-    from tests.services import Services
+    from tests.places import Places
 
 SECRET = "a secret of the tests, long enough for the hub"
 
@@ -31,7 +32,7 @@ class Stack:
 
     name: str
     folder: Path
-    services: "Services | None" = None
+    services: "Places | None" = None
     given: int = 0
 
     def environ(self, who: str) -> dict[str, str]:
@@ -53,9 +54,9 @@ KEY = pytest.StashKey[Stack]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
-        choices=("embedded", "services"),
+        choices=("embedded", "services", "external"),
         default="embedded",
-        help="what the tests run on: SQLite and files, or MariaDB, Redis and S3",
+        help="what the tests run on: SQLite and files, or MariaDB, Redis and S3, or such as run",
     )
 
 
@@ -89,7 +90,11 @@ def _stack(name: str) -> Iterator[Stack]:
         if name == "services":
             from tests.services import running_services
 
-            stack.services = cleanup.enter_context(running_services(stack.folder))
+            stack.services = cleanup.enter_context(running_services(stack.folder)).places
+        elif name == "external":
+            from tests.external import external_places
+
+            stack.services = cleanup.enter_context(external_places(os.environ))
         yield stack
 
 

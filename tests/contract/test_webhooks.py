@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.test_killed_workers import END_LEASES
 
 from tests.contract.batching import json_lines, started, wait_over
 from tests.contract.calls import API, published, set_alias, unique

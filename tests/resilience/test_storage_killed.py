@@ -50,7 +50,7 @@ LARGE = 24 * 1024 * 1024  # more than any buffer on the way holds
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TCPExecutor]:
     port = free_port()
     with s3_server(tmp_path_factory.mktemp("killed-s3"), port) as running:
-        Services(0, 0, port).make_bucket("killed")
+        Services(0, 0, port).places.make_bucket("killed")
         options = {
             "endpoint_url": f"http://127.0.0.1:{port}",
             "access_key": S3_KEY,
