@@ -20,6 +20,8 @@ quoted() {
         -e "s|@INFER@|${GATEWAY_INFER:-infer:8000}|" \
         -e "s|@INFER_GRPC@|${GATEWAY_INFER_GRPC:-infer:8001}|" \
         -e "s|@REDIS_HOST@|${GATEWAY_REDIS_HOST:-redis}|" \
+        -e "/@POOLS@ start.sh/r $folder/pool-upstreams.yml" \
+        -e "/@POOLS@ and/r $folder/pool-services.yml" \
         "$folder/kong.yml"
     [ ! -s "${GATEWAY_CONSUMERS:-}" ] || sed 's/^/  /' "$GATEWAY_CONSUMERS"
 } >"$KONG_DECLARATIVE_CONFIG"

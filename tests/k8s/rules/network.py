@@ -6,7 +6,7 @@ from tests.k8s.manifests import Manifests, Object, named, namespace_of
 from tests.k8s.rules.links import ports_of
 
 DIRECTIONS = {"Ingress": "from", "Egress": "to"}
-MAY_BE_AWAY = frozenset({"kong", "prometheus"})  # what an overlay may do without
+MAY_BE_AWAY = frozenset({"kong", "prometheus", "redis"})  # what an overlay may do without
 
 
 def nobody_reaches_anybody_unasked(manifests: Manifests) -> Iterator[str]:
