@@ -205,6 +205,17 @@ def an_image_without_a_tag(m: Manifests) -> Rule:
     return pods.images_are_pinned
 
 
+def two_containers_at_one_port(m: Manifests) -> Rule:
+    _pod(m, "infer")["shareProcessNamespace"] = True
+    _pod(m, "infer")["containers"].append(_container(m, "infer") | {"name": "second"})
+    return pods.containers_get_along
+
+
+def two_containers_that_are_both_process_one(m: Manifests) -> Rule:
+    _pod(m, "infer")["containers"].append(_container(m, "infer") | {"name": "second", "ports": []})
+    return pods.containers_get_along
+
+
 def liveness_that_asks_the_database(m: Manifests) -> Rule:
     _container(m, "web")["livenessProbe"]["httpGet"]["path"] = "/readyz"
     return probes.roles_are_probed

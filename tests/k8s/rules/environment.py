@@ -67,7 +67,7 @@ def ports_are_served(manifests: Manifests) -> Iterator[str]:
             "health": getattr(read, "AIHUB_HEALTH_PORT", 8002),
         }
         for port in container.get("ports", ()):
-            if opened.get(port["name"]) != port["containerPort"]:
+            if opened.get(port["name"].split("-")[0]) != port["containerPort"]:
                 yield f"{w} does not serve {port['name']} at {port['containerPort']}"
 
 

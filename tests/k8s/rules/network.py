@@ -26,23 +26,19 @@ def nobody_reaches_anybody_unasked(manifests: Manifests) -> Iterator[str]:
 def policies_choose_pods(manifests: Manifests) -> Iterator[str]:
     """On both ends: a policy for nobody, or from nobody, is a typing error."""
     for policy in manifests.of("NetworkPolicy"):
-        if not manifests.selected(policy["spec"]["podSelector"], namespace_of(policy)):
-            yield f"{named(policy)} chooses nobody"
-        for peer in _peers(policy):
-            if "podSelector" in peer and "namespaceSelector" not in peer:
-                name = peer["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name")
-                if name in MAY_BE_AWAY:
-                    continue
-                if not manifests.selected(peer["podSelector"], namespace_of(policy)):
-                    yield f"{named(policy)} names Pods that are not there: {peer['podSelector']}"
+        ends = [policy["spec"]["podSelector"]]
+        ends += [p["podSelector"] for p in _peers(policy) if p.keys() == {"podSelector"}]
+        for end in ends:
+            if not _may_be_away(end) and not manifests.selected(end, namespace_of(policy)):
+                yield f"{named(policy)} names Pods that are not there: {end}"
 
 
 def policies_open_ports_that_are_there(manifests: Manifests) -> Iterator[str]:
-    """A named port is one of the Pods that are reached."""
+    """They are ports of the Pods that are reached."""
     for policy in manifests.of("NetworkPolicy"):
         chosen = manifests.selected(policy["spec"]["podSelector"], namespace_of(policy))
         known = {port for w in chosen for port in ports_of(w)}
-        for rule in policy["spec"].get("ingress", ()):
+        for rule in policy["spec"].get("ingress", ()) if chosen else ():
             for port in rule.get("ports", ()):
                 if port["port"] not in known:
                     yield f"{named(policy)} opens {port['port']}, which none of them has"
@@ -68,6 +64,11 @@ def ports_that_services_lead_to_are_open(manifests: Manifests) -> Iterator[str]:
                     "ports" not in rule for rule in rules
                 ):
                     yield f"{named(service)}: nobody may reach {target} of {w}"
+
+
+def _may_be_away(selector: Object) -> bool:
+    name = selector.get("matchLabels", {}).get("app.kubernetes.io/name")
+    return name in MAY_BE_AWAY
 
 
 def _both_names(pod: Object, port: str | int) -> set[str | int]:

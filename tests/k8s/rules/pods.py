@@ -64,6 +64,17 @@ def images_are_pinned(manifests: Manifests) -> Iterator[str]:
                 yield f"{w}: the image {container.get('image')} is not pinned"
 
 
+def containers_get_along(manifests: Manifests) -> Iterator[str]:
+    """In one Pod they share its ports; the hub's own tell each other apart by their processes."""
+    for w in manifests.workloads():
+        ports = [p["containerPort"] for c in w.pod["containers"] for p in c.get("ports", ())]
+        if len(set(ports)) < len(ports):
+            yield f"{w}: two containers want the same port"
+        hubs = [c for c in w.pod["containers"] if w.is_of_the_hub and "command" not in c]
+        if len(hubs) > 1 and not w.pod.get("shareProcessNamespace"):
+            yield f"{w}: its containers would all report as process 1"
+
+
 def _enforced(manifests: Manifests, namespace: str) -> str | None:
     if namespace not in manifests.names("Namespace"):
         return None
@@ -90,4 +101,5 @@ RULES = (
     nothing_writes_to_the_image,
     tokens_are_for_those_who_ask_kubernetes,
     images_are_pinned,
+    containers_get_along,
 )

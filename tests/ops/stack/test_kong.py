@@ -24,10 +24,10 @@ KEY = {"authorization": "Api-Key aihub_00000000_x"}
 CONSUMER = "- username: alpha-1\n  keyauth_credentials:\n  - key: Api-Key aihub_1\n"
 
 
-def rendered(folder: Path, **environ: str) -> str:
-    """What start.sh makes of the file; the program that it starts prints it."""
+def rendered(folder: Path, start: Path = KONG / "start.sh", **environ: str) -> str:
+    """What start.sh makes of the file beside it; the program that it starts prints it."""
     done = subprocess.run(
-        ["/bin/sh", str(KONG / "start.sh"), "sh", "-c", 'cat "$KONG_DECLARATIVE_CONFIG"'],
+        ["/bin/sh", str(start), "sh", "-c", 'cat "$KONG_DECLARATIVE_CONFIG"'],
         env={"AIHUB_SECRET_KEY": SECRET, "PATH": "/usr/bin:/bin", **environ}
         | {"KONG_DECLARATIVE_CONFIG": str(folder / "kong.yml")},
         capture_output=True,
