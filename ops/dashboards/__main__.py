@@ -1,0 +1,5 @@
+"""`python -m ops.dashboards`: write the dashboards' files."""
+
+from ops.dashboards.files import write
+
+write()
