@@ -161,7 +161,7 @@ _JOBS = Row(
         ),
         lines(
             "Attempts by kind",
-            "Processing versions, compiling their variants, planning and finishing batch jobs, …",
+            "Versions are processed, their variants compiled, batch jobs planned and finished.",
             Query(rate(f"aihub_jobs_finished_total{{{MINE}}}", "kind"), "{{kind}}"),
             scale=PER_SECOND,
             stacked=True,

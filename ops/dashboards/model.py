@@ -104,8 +104,7 @@ _VERSIONS = Row(
             "Circuit breakers",
             "An open one lets nothing through: another version, another model or 503 answers.",
             Query(
-                f"max by (version) (inference_breaker_state{{{CHOSEN}}})",
-                "{{version}}",
+                'aihub:breaker_state:max{model_name="$model", version=~"$version"}', "{{version}}"
             ),
             BREAKER,
             width=8,
@@ -133,11 +132,8 @@ _TIME = Row(
         ),
         lines(
             "Calls that wait",
-            "By replica and form. From AIHUB_QUEUE on (256) further ones get 503.",
-            Query(
-                f"sum by (instance, version, variant) (inference_queue_depth{{{CHOSEN}}})",
-                "{{instance}} {{version}} {{variant}}",
-            ),
+            "In each replica. From AIHUB_QUEUE on (256) further ones get 503.",
+            Query(f"aihub:variant_queue:max{{{CHOSEN}}}", "{{instance}} {{version}}"),
             steps=Steps(warning=200, bad=256),
         ),
         lines(

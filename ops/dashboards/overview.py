@@ -6,6 +6,7 @@ from ops.dashboards.panels import (
     PER_SECOND,
     REQUESTS,
     SECONDS,
+    SHARE,
     Columns,
     Query,
     Scale,
@@ -33,7 +34,7 @@ _NOW = Row(
         number(
             "Processes",
             "Those of a role that answer Prometheus.",
-            Query('sum by (role) (up{job="aihub"})', "{{role}}"),
+            Query('sum by (role) (up{job="aihub"}) or aihub:targets_up:count', "{{role}}"),
             steps=Steps(bad=1, falling=True),
             width=6,
         ),
@@ -205,6 +206,28 @@ _WORK = Row(
             scale=PER_SECOND,
             stacked=True,
         ),
+        lines(
+            "Versions that are rejected",
+            "Of those processed within an hour. Half, and 5 at least, are a ticket.",
+            Query("aihub:versions_rejected:ratio1h", "rejected"),
+            scale=SHARE,
+            steps=Steps(warning=0.5),
+        ),
+        lines(
+            "Webhooks and e-mail that fail",
+            "Of the attempts within an hour. Half are a ticket.",
+            Query("aihub:deliveries_failed:ratio1h", "{{channel}}"),
+            scale=SHARE,
+            steps=Steps(warning=0.5),
+        ),
+        lines(
+            "Webhooks and e-mail",
+            "Attempts to send, by how they ended.",
+            Query(
+                rate("aihub_deliveries_sent_total", "channel, outcome"), "{{channel}} {{outcome}}"
+            ),
+            scale=PER_SECOND,
+        ),
         table(
             "Versions",
             "All versions of all models, by state.",
@@ -220,20 +243,11 @@ _WORK = Row(
             width=6,
         ),
         lines(
-            "Webhooks and e-mail",
-            "Attempts to send, by how they ended.",
-            Query(
-                rate("aihub_deliveries_sent_total", "channel, outcome"), "{{channel}} {{outcome}}"
-            ),
-            scale=PER_SECOND,
-            width=6,
-        ),
-        lines(
             "Stored files",
             "Bytes of all files that versions refer to, each content once.",
             Query("max(aihub_storage_bytes)", "bytes"),
             scale=BYTES,
-            width=6,
+            width=12,
         ),
     ),
 )

@@ -31,7 +31,7 @@ _PROCESSES = Row(
         states(
             "Who answers",
             "Whether a process answered when Prometheus asked for its metrics.",
-            Query(f"up{{{MINE}}}", "{{role}} {{instance}}"),
+            Query('aihub:target_up:min{role=~"$role", instance=~"$instance"}', LEGEND),
             UP,
         ),
         table(
@@ -87,6 +87,7 @@ _INFER = Row(
             "Replicas with a sign of life",
             "By pool, from the database; the empty name is the general pool.",
             Query("max by (pool) (aihub_replicas)", "pool {{pool}}"),
+            Query("aihub:replicas:sum", "all"),
             scale=Scale("short", decimals=0),
         ),
         lines(
@@ -231,6 +232,13 @@ _MONITORING = Row(
             "Any is a ticket.",
             Query("aihub:rule_failures:increase15m", "rules"),
             steps=Steps(bad=1),
+        ),
+        states(
+            "Configuration files",
+            "Whether the newest one was taken. One that is refused is a ticket.",
+            Query("aihub:configuration_loaded:min", "{{job}}"),
+            {0: ("refused", "red"), 1: ("taken", "green")},
+            width=8,
         ),
         lines(
             "Alerts that reached Alertmanager",
