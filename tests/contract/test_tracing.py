@@ -1,5 +1,6 @@
 """Traces of a running hub, as a collector receives them from its processes."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -90,6 +91,27 @@ def test_a_prediction_is_a_span_of_its_callers_trace(
     assert span.attributes["url.path"] == f"{API}/models/{tiny}/predict/"
 
 
+def test_lines_of_the_log_name_their_trace(traced: Hub, collector: Collector, tiny: str) -> None:
+    trace = "6" * 32
+    client = _sampled(traced, trace)
+    assert predict_json(client, tiny, [[1.0, 2.0, 3.0, 4.0]]).status_code == 200
+    assert client.get(f"{API}/models/{tiny}/").status_code == 200
+    spans = [
+        collector.one("POST /api/v1/models/{model}/predict/", trace),
+        collector.one("GET api/v1/models/<str:name>/", trace),
+        collector.one("job process-version", TRACE),
+    ]
+    wanted = {(span.trace, span.id) for span in spans}
+    traced.wait_until(lambda: wanted <= _logged(traced), "lines with all three spans", 20)
+
+
+def _logged(hub: Hub) -> set[tuple[str, str]]:
+    """Trace and span of every line that has them."""
+    files = (hub.env.AIHUB_HOME / "logs").glob("*.log")
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return {(line["trace"]["id"], line["span"]["id"]) for line in lines if "trace" in line}
+
+
 def test_a_batch_job_is_one_trace_with_all_its_chunks(
     traced: Hub, collector: Collector, tiny: str
 ) -> None:
@@ -116,7 +138,7 @@ def test_what_nobody_has_traced_is_not_sent(traced: Hub, collector: Collector, t
     last = "4" * 32
     assert _sampled(traced, last).get(f"{API}/models/{tiny}/").status_code == 200
     collector.one("GET api/v1/models/<str:name>/", last)
-    assert {span.trace for span in collector.spans} <= {c * 32 for c in "124"} | {TRACE}
+    assert {span.trace for span in collector.spans} <= {c * 32 for c in "1246"} | {TRACE}
 
 
 def test_no_span_holds_a_secret(traced: Hub, collector: Collector, tiny: str) -> None:
