@@ -31,7 +31,7 @@ SOAK := tests/soak/ tests/resilience/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients test-hubs test-parts test-services test-external soak soak-whole \
+.PHONY: run test test-clients test-hubs test-parts test-services test-external deploy smoke soak soak-whole \
 	soak-services lint format messages bench \
 	clean help packages soak-packages
 
@@ -89,6 +89,12 @@ messages: $(VENV)/.dev ## Collect the texts to translate, and compile the transl
 	$(APART) $(BIN)/python manage.py makemessages --locale zh_Hans --no-obsolete \
 		--add-location file --ignore $(VENV) --ignore var --ignore tests --ignore bench
 	$(APART) $(BIN)/python manage.py compilemessages --ignore $(VENV) --ignore bench
+
+deploy: $(VENV)/.kubectl ## Bring IMAGE to OVERLAY and see URL answer, or go back: docs/ci.md
+	@PATH="$(CURDIR)/$(VENV)/kubectl/bin:$$PATH" ops/deploy/deploy.sh "$$OVERLAY" "$$IMAGE" "$$URL"
+
+smoke: ## Ask the hub at URL whether it is well, and predicts: docs/ci.md
+	@$(PYTHON) ops/deploy/smoke.py "$$URL"
 
 bench: $(VENV)/.dev ## Measure the hub beside other servers; SCENARIOS="compare overload" for some of it
 	$(BIN)/python -m bench $(SCENARIOS)

@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from tests.stack import Stack
+
 pytest_plugins = ["tests.cast", "tests.hub"]
 
 # Quick for tests; what a test asks of passwords holds for any hasher.
@@ -35,12 +37,15 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_network() -> Iterator[None]:
-    """A test that reaches beyond this machine fails at once and says so."""
+def _no_network(stack: Stack) -> Iterator[None]:
+    """A test that reaches beyond this machine and its services fails at once and says so."""
     connect = socket.socket.connect
+    services = stack.services.addresses() if stack.services else set()
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not (
+            address[0] in services or _is_here(address[0])
+        ):
             raise OSError(errno.ENETUNREACH, f"a test wants to reach {address[0]}")
         connect(self, address)
 

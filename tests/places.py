@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from socket import getaddrinfo
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +42,11 @@ class Places:
     def make_bucket(self, name: str) -> None:
         with self.store() as s3:
             s3.create_bucket(Bucket=name)
+
+    def addresses(self) -> set[str]:
+        """Where the servers listen, as numbers."""
+        hosts = [urlsplit(url).hostname for url in (self.mysql, self.redis, self.s3)]
+        return {str(found[4][0]) for host in hosts for found in getaddrinfo(host, None)}
 
     @contextmanager
     def sql(self) -> Iterator[Any]:
