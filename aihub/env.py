@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 _ARCHITECTURE = re.compile(r"[\w.-]+=[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+_SECRET = re.compile(r"[^\s,]{32,}")
 _POOL = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 ROLES = ("all", "web", "infer", "worker", "batch", "beat")
 _ADDRESS = re.compile(r"[^@<>\s]+@[^@<>\s]+|[^@<>\r\n]+<[^@<>\s]+@[^@<>\s]+>")
@@ -43,6 +44,7 @@ class Env:
     AIHUB_DEBUG: bool
     AIHUB_LOG_LEVEL: str
     AIHUB_SECRET_KEY: str
+    AIHUB_SECRET_KEY_OLD: tuple[str, ...]
     AIHUB_ADMIN_PASSWORD: str
     AIHUB_ALLOWED_HOSTS: tuple[str, ...]
     AIHUB_TRUSTED_ORIGINS: tuple[str, ...]
@@ -100,6 +102,12 @@ class Env:
         """True on the laptop's default: SQLite, local files and a file-system broker."""
         return not self.DATABASE_URL
 
+    @property
+    def over_https(self) -> bool:
+        """Whether people reach the console over HTTPS."""
+        urls = (self.AIHUB_PUBLIC_URL, *self.AIHUB_TRUSTED_ORIGINS)
+        return any(url.startswith("https://") for url in urls)
+
 
 def read(environ: dict[str, str] | None = None) -> Env:
     """Read and check the environment (`os.environ` unless given)."""
@@ -115,6 +123,9 @@ def read(environ: dict[str, str] | None = None) -> Env:
             "AIHUB_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
         ),
         AIHUB_SECRET_KEY=source.text("AIHUB_SECRET_KEY", "", check=_check_secret),
+        AIHUB_SECRET_KEY_OLD=source.words(
+            "AIHUB_SECRET_KEY_OLD", _SECRET, "keys of at least 32 characters each"
+        ),
         AIHUB_ADMIN_PASSWORD=source.text("AIHUB_ADMIN_PASSWORD", ""),
         AIHUB_ALLOWED_HOSTS=source.words("AIHUB_ALLOWED_HOSTS"),
         AIHUB_TRUSTED_ORIGINS=source.words("AIHUB_TRUSTED_ORIGINS"),

@@ -17,6 +17,7 @@ HOME = ENV.AIHUB_HOME
 
 DEBUG = ENV.AIHUB_DEBUG
 SECRET_KEY = ENV.AIHUB_SECRET_KEY or env.kept_secret(HOME / "secret-key")
+SECRET_KEY_FALLBACKS = list(ENV.AIHUB_SECRET_KEY_OLD)
 ALLOWED_HOSTS = list(ENV.AIHUB_ALLOWED_HOSTS) or ["localhost", "127.0.0.1", "[::1]"]
 if not ENV.AIHUB_ALLOWED_HOSTS and ENV.AIHUB_HOST not in ("0.0.0.0", "::"):  # noqa: S104
     ALLOWED_HOSTS.append(ENV.AIHUB_HOST)
@@ -171,16 +172,27 @@ AUTH_PASSWORD_VALIDATORS = [
 CSRF_FAILURE_VIEW = "aihub.errors.csrf_failure"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = any(
-    origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
-)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.over_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SILENCED_SYSTEM_CHECKS = ["models.W036", "models.W037"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if ENV.over_https else 0
+# Anybody can send this header; a proxy of ours in front replaces what a client said there.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV.AIHUB_TRUSTED_PROXIES else None
+SILENCED_SYSTEM_CHECKS = [
+    "models.W036",  # what MySQL lacks in constraints
+    "models.W037",
+    # The gateway, where TLS ends, redirects to HTTPS: behind it probes, scrapes and calls within
+    # the cluster speak plain HTTP and must get their answers, not a redirect.
+    "security.W008",
+    # HSTS is of this host alone. Its subdomains and browsers' preload lists are the decision of
+    # whoever owns the domain, and cannot be taken back.
+    "security.W005",
+    "security.W021",
+]
 
 _mail: dict[str, Any] = environ.Env.email_url_config(ENV.AIHUB_EMAIL_URL or "dummymail://")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
@@ -252,6 +264,9 @@ SPECTACULAR_SETTINGS = {
         "DeliveryState": "ops.models.Delivery.States",
         "DeliveryError": "ops.models.Delivery.Errors",
         "BatchJobState": "inference.models.batch.JobState",
+        "ApprovalState": "registry.models.Approval.States",
+        "UploadState": "registry.models.Upload.States",
+        "TrashKind": ["model", "version"],
     },
 }
 

@@ -70,6 +70,12 @@ def fits(manifest: Mapping[str, Any], signature: str) -> bool:
     return any(constant_time_compare(_sealed(manifest, key), signature) for key in keys)
 
 
+def is_present(version: ModelVersion) -> bool:
+    """Whether a version is sealed with the present key, not with one that the hub had before."""
+    present = _sealed(version.manifest, settings.SECRET_KEY)
+    return constant_time_compare(present, version.manifest_signature)
+
+
 def check(version: ModelVersion) -> None:
     """Raise `Unsealed` where a ready version's record is not what was sealed."""
     if not version.manifest_signature:

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core import signing
-from django.utils.crypto import constant_time_compare
 
 from registry.parts_types import STAGED, URL_SECONDS, Part, PartsLost
 from registry.storage import LocalBlobStorage, store_errors
@@ -131,12 +130,23 @@ def signature_holds(upload: str, part: int, expires: str, signature: str) -> boo
     """Whether the hub signed this address, and it has not expired."""
     if not (expires.isascii() and expires.isdigit() and len(expires) < 13):
         return False
-    right = _signature(upload, part, int(expires))
-    return constant_time_compare(signature, right) and int(expires) >= time.time()
+    try:
+        _signer().unsign(f"{_signed(upload, part, int(expires))}:{signature}")
+    except signing.BadSignature:
+        return False
+    return int(expires) >= time.time()
 
 
 def _signature(upload: str, part: int, expires: int) -> str:
-    return signing.Signer(salt="registry.part").signature(f"{upload}/{part}/{expires}")
+    return _signer().signature(_signed(upload, part, expires))
+
+
+def _signed(upload: str, part: int, expires: int) -> str:
+    return f"{upload}/{part}/{expires}"
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="registry.part")
 
 
 class _Lock:

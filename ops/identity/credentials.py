@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken
 
 from aihub.access import Principal
 from aihub.problems import N_, Problem
 from ops.identity.directory import Directory
+from ops.identity.token_keys import Access
 
 KEY_PREFIX = "aihub_"
 _MAX_LENGTH = 4096
@@ -85,7 +85,7 @@ class Authenticator:
 
     def _verify(self, raw: str) -> Claims:
         try:
-            token = AccessToken(raw)  # type: ignore[arg-type]
+            token = Access(raw)  # type: ignore[arg-type]
             claims = Claims(
                 user_id=int(token[api_settings.USER_ID_CLAIM]),
                 stamp=str(token[api_settings.REVOKE_TOKEN_CLAIM]),

@@ -5,18 +5,18 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from aihub.problems import N_
 from ops.identity.credentials import unauthorized
+from ops.identity.token_keys import Refresh
 
 INVALID = N_("The token is not valid or has expired.")
 
 
 def tokens_for(user: Any) -> dict[str, str]:
     """A new pair of tokens for a user."""
-    refresh = RefreshToken.for_user(user)
+    refresh = Refresh.for_user(user)
     return {"access": str(refresh.access_token), "refresh": str(refresh)}
 
 
@@ -36,14 +36,14 @@ def token_end(raw: str) -> None:
     _use_up(_parsed(raw))
 
 
-def _parsed(raw: str) -> RefreshToken:
+def _parsed(raw: str) -> Refresh:
     try:
-        return RefreshToken(raw)  # type: ignore[arg-type]
+        return Refresh(raw)  # type: ignore[arg-type]
     except TokenError:
         raise unauthorized(INVALID) from None
 
 
-def _use_up(token: RefreshToken) -> bool:
+def _use_up(token: Refresh) -> bool:
     """True for exactly one of any number of callers."""
     used_up: tuple[object, bool] = token.blacklist()  # type: ignore[assignment]
     return used_up[1]

@@ -12,7 +12,8 @@ from registry.models import Leased, Team
 class Webhook(models.Model):
     """Where a team's events are sent; of every team's where it has none.
 
-    The secret that signs is not kept: it is derived from `salt` and the hub's own secret.
+    The secret that signs is not kept: it is derived from `salt` and the key of the hub that
+    `key_id` names, the present one where it is empty.
     """
 
     team = models.ForeignKey(
@@ -21,6 +22,7 @@ class Webhook(models.Model):
     name = models.CharField(_("name"), max_length=100)
     url = models.CharField("URL", max_length=1000)
     salt = models.CharField(max_length=64, editable=False)
+    key_id = models.CharField(max_length=16, blank=True, db_default="", default="", editable=False)
     events = models.JSONField(_("events"), default=list)
     model_names = models.JSONField(_("models"), default=list)
     active = models.BooleanField(_("active"), default=True)

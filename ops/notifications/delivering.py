@@ -90,13 +90,14 @@ def _attempt(delivery: Delivery) -> Outcome:
 def headers_of(delivery: Delivery, webhook: Webhook) -> dict[str, str]:
     """The headers of an attempt that is made now."""
     now, uuid = int(time.time()), str(delivery.uuid)
+    secret = secret_of(webhook.salt, webhook.key_id)
     return {
         "Content-Type": "application/json",
         "User-Agent": f"AIHub/{__version__}",
         "X-AIHub-Event": delivery.event,
         "X-AIHub-Delivery": uuid,
         "X-AIHub-Timestamp": str(now),
-        "X-AIHub-Signature": signature(secret_of(webhook.salt), now, uuid, delivery.body),
+        "X-AIHub-Signature": signature(secret, now, uuid, delivery.body),
     }
 
 

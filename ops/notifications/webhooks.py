@@ -11,7 +11,7 @@ from aihub.events import Event, emit
 from aihub.problems import N_, Problem
 from ops.models import Delivery, Webhook
 from ops.notifications.outbox import delivery_queue, ping_queue
-from ops.notifications.signing import salt_new, secret_of
+from ops.notifications.signing import key_id, salt_new, secret_of
 from registry.models import Team
 
 MOST = 50  # of one team: every event is written once for each
@@ -36,6 +36,7 @@ def webhook_create(
             name=name,
             url=url,
             salt=salt_new(),
+            key_id=key_id(),
             events=sorted(set(events)),
             model_names=sorted(set(models)),
             active=active,
@@ -65,9 +66,9 @@ def webhook_update(
 
 def webhook_rotate(webhook: Webhook, *, principal: Principal) -> str:
     """Give it another secret; what is sent from now on, also again, is signed with that."""
-    webhook.salt = salt_new()
+    webhook.salt, webhook.key_id = salt_new(), key_id()
     with transaction.atomic():
-        webhook.save(update_fields=["salt"])
+        webhook.save(update_fields=["salt", "key_id"])
         emit_of("webhook.rotated", webhook, principal)
     return secret_of(webhook.salt)
 

@@ -26,14 +26,15 @@ def version_seal(pk: int) -> None:
 
 
 def versions_reseal(*, force: bool = False) -> Iterator[tuple[ModelVersion, bool]]:
-    """Seal anew each ready version whose seal does not fit; yields it and whether that was done.
+    """Seal anew each ready version whose seal is not the present key's; yields it and whether that
+    was done.
 
     A record that is not what its manifest says is sealed with `force` alone: somebody must have
     looked at it.
     """
     ready = ModelVersion.everything.filter(state=State.READY).order_by("pk")
     for version in with_sealed(ready).iterator(chunk_size=200):
-        if manifests.is_intact(version):
+        if manifests.is_present(version) and manifests.is_intact(version):
             continue
         same = not version.manifest or version.manifest == manifests.manifest_of(version)
         if same or force:

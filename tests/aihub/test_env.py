@@ -16,6 +16,7 @@ WRONG = {
     "AIHUB_DEBUG": "maybe",
     "AIHUB_LOG_LEVEL": "chatty",
     "AIHUB_SECRET_KEY": "short",
+    "AIHUB_SECRET_KEY_OLD": "short",
     "AIHUB_TRUSTED_PROXIES": "-1",
     "AIHUB_MODELS_FILE": "/nowhere/models.yaml",
     "AIHUB_MULTIPART_MAX": "2 GB",
