@@ -96,6 +96,10 @@ class Env:
     AIHUB_S3_SECRET_KEY: str
     AIHUB_S3_BUCKET: str
     AIHUB_S3_REGION: str
+    AIHUB_BACKUP_S3_ENDPOINT: str
+    AIHUB_BACKUP_S3_ACCESS_KEY: str
+    AIHUB_BACKUP_S3_SECRET_KEY: str
+    AIHUB_BACKUP_S3_REGION: str
 
     @property
     def embedded(self) -> bool:
@@ -191,6 +195,12 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_S3_SECRET_KEY=source.text("AIHUB_S3_SECRET_KEY", ""),
         AIHUB_S3_BUCKET=source.text("AIHUB_S3_BUCKET", "aihub"),
         AIHUB_S3_REGION=source.text("AIHUB_S3_REGION", "us-east-1"),
+        AIHUB_BACKUP_S3_ENDPOINT=source.text(
+            "AIHUB_BACKUP_S3_ENDPOINT", "", check=_check_url("http", "https")
+        ),
+        AIHUB_BACKUP_S3_ACCESS_KEY=source.text("AIHUB_BACKUP_S3_ACCESS_KEY", ""),
+        AIHUB_BACKUP_S3_SECRET_KEY=source.text("AIHUB_BACKUP_S3_SECRET_KEY", ""),
+        AIHUB_BACKUP_S3_REGION=source.text("AIHUB_BACKUP_S3_REGION", "us-east-1"),
     )
     _check_together(env)
     return env
@@ -219,6 +229,13 @@ def _check_together(env: Env) -> None:
     if env.AIHUB_S3_ENDPOINT and not (env.AIHUB_S3_ACCESS_KEY and env.AIHUB_S3_SECRET_KEY):
         raise ImproperlyConfigured(
             "AIHUB_S3_ENDPOINT is set: set AIHUB_S3_ACCESS_KEY and AIHUB_S3_SECRET_KEY too."
+        )
+    if env.AIHUB_BACKUP_S3_ENDPOINT and not (
+        env.AIHUB_BACKUP_S3_ACCESS_KEY and env.AIHUB_BACKUP_S3_SECRET_KEY
+    ):
+        raise ImproperlyConfigured(
+            "AIHUB_BACKUP_S3_ENDPOINT is set: set AIHUB_BACKUP_S3_ACCESS_KEY and "
+            "AIHUB_BACKUP_S3_SECRET_KEY too."
         )
     if env.AIHUB_EMAIL_URL and not env.AIHUB_EMAIL_FROM:
         raise ImproperlyConfigured(

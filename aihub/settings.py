@@ -114,6 +114,16 @@ CACHES = {
 }
 
 
+S3_CLIENT = Config(
+    s3={"addressing_style": "path"},
+    signature_version="s3v4",
+    request_checksum_calculation="when_required",
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "max_attempts": 3},
+)
+
+
 def _storages() -> dict[str, Any]:
     if not ENV.AIHUB_S3_ENDPOINT:
         blobs: dict[str, Any] = {
@@ -129,14 +139,7 @@ def _storages() -> dict[str, Any]:
                 "secret_key": ENV.AIHUB_S3_SECRET_KEY,
                 "bucket_name": ENV.AIHUB_S3_BUCKET,
                 "region_name": ENV.AIHUB_S3_REGION,
-                "client_config": Config(
-                    s3={"addressing_style": "path"},
-                    signature_version="s3v4",
-                    request_checksum_calculation="when_required",
-                    connect_timeout=5,
-                    read_timeout=60,
-                    retries={"mode": "standard", "max_attempts": 3},
-                ),
+                "client_config": S3_CLIENT,
             },
         }
     return {

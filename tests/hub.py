@@ -56,9 +56,9 @@ class Hub:
         self._clients: list[httpx.Client] = []
         self._tokens: dict[str, str] = {}  # a login is slow, as it should be
 
-    def start(self) -> None:
+    def start(self, prepare: str = PREPARE) -> None:
         """Make the database and the people, start the processes, wait until the hub is ready."""
-        self.run_python(PREPARE)
+        self.run_python(prepare)
         self.server = Child(self._server_role)
         self.worker = Child(self._worker_role)
         self.batch_worker = Child(self._batch_role)
@@ -150,6 +150,18 @@ class Hub:
         self.server = Child(self._server_role)
         with HubClient(self.url, "", "") as client:
             self.wait_until(client.is_ready, "the hub to be ready again", STARTS_WITHIN)
+
+    def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of manage.py in the hub's environment, however it ends."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=BASE_DIR,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=STARTS_WITHIN,
+            check=False,
+        )
 
     def run_python(self, script: str) -> str:
         """Run a script in the hub's environment, for instance to look at its tables."""

@@ -30,7 +30,8 @@ def check() -> Iterator[Finding]:
                 return
             yield ok("a message went through the broker and came back")
             if connection.transport.driver_type == "redis":
-                yield from _redis(connection.default_channel.client.info())
+                channel: Any = connection.default_channel
+                yield from _redis(channel.client.info())
     except (OperationalError, RedisError, OSError) as error:
         yield fail(f"the broker does not answer: {error}", DO)
 

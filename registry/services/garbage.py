@@ -22,6 +22,7 @@ from aihub.events import Event, emit
 from registry.models import Blob
 from registry.selectors.blobs import blobs_unreferenced
 from registry.services import strays
+from registry.services.holding import HELD, removal_is_held
 from registry.services.search_rows import labels_free
 from registry.storage import StorageUnavailable, blob_storage
 
@@ -64,6 +65,10 @@ def garbage_collect(
     Nothing is raised for a store that is away: it is among the `errors`, and nothing is lost.
     """
     found = Collected(dry_run)
+    if not dry_run and removal_is_held():
+        found.errors.append(HELD)
+        found.complete = False
+        return found
     try:
         _collect_blobs(found, grace, stop)
         if found.complete:
@@ -121,7 +126,7 @@ def blob_free(pk: int) -> int | None:
 def _free(pk: int) -> int | None:
     with transaction.atomic():
         blob = Blob.objects.select_for_update().filter(pk=pk).first()
-        if blob is None or not blobs_unreferenced().filter(pk=pk).exists():
+        if blob is None or removal_is_held() or not blobs_unreferenced().filter(pk=pk).exists():
             return None
         ref = blob.ref
         blob.delete()

@@ -7,6 +7,7 @@ from django.db import close_old_connections
 
 from registry.processing.collecting import collection_plan
 from registry.processing.verifying import verification_plan
+from registry.services.holding import removal_is_held
 from registry.services.sweeping import parts_sweep, uploads_sweep
 from registry.services.trash import trash_expire
 
@@ -29,7 +30,12 @@ def add_chore(chore: Chore) -> None:
 
 
 def sweep() -> None:
-    """Do every chore; one that fails keeps no other from being done, and is tried again."""
+    """Do every chore; one that fails keeps no other from being done, and is tried again.
+
+    None is done while a backup is made: they remove things.
+    """
+    if removal_is_held():
+        return
     for chore in CHORES:
         try:
             chore()

@@ -60,12 +60,14 @@ WRONG = {
     "AIHUB_CACHE_URL": "memcached://cache",
     "AIHUB_S3_ENDPOINT": "minio:9000",
     "AIHUB_S3_PUBLIC_ENDPOINT": "files.example.com",
+    "AIHUB_BACKUP_S3_ENDPOINT": "backups.example.com",
 }
 # Any text fits these.
 FREE = {
     *("AIHUB_HOME", "AIHUB_HOST", "AIHUB_ADMIN_PASSWORD", "AIHUB_ALLOWED_HOSTS"),
     *("AIHUB_TRUSTED_ORIGINS", "AIHUB_ARCHITECTURES", "AIHUB_S3_ACCESS_KEY"),
     *("AIHUB_S3_SECRET_KEY", "AIHUB_S3_BUCKET", "AIHUB_S3_REGION"),
+    *("AIHUB_BACKUP_S3_ACCESS_KEY", "AIHUB_BACKUP_S3_SECRET_KEY", "AIHUB_BACKUP_S3_REGION"),
 }
 PRODUCTION = {
     "DATABASE_URL": "mysql://hub:pass@db/aihub",

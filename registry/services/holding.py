@@ -1,0 +1,48 @@
+"""While a backup is made nothing is removed from the store: what its rows name must still be there.
+
+The hold is a job like any other, renewed as long as it is held; it ends by itself with its process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.utils import timezone
+
+from aihub.problems import N_, Problem
+from registry.models import Job
+from registry.processing import jobs
+from registry.processing.worker import Keeper, kept_alive, worker_name
+
+KIND = "backup"
+HELD = N_("A backup is being made: until it is there, nothing is removed from the storage.")
+
+
+class AlreadyHeld(Problem):
+    """Somebody else makes a backup."""
+
+    def __init__(self) -> None:
+        super().__init__(409, HELD)
+
+
+def removal_is_held() -> bool:
+    """Whether nothing may be removed from the store now."""
+    held = Job.objects.filter(kind=KIND, state=Job.States.RUNNING)
+    return held.filter(lease_expires_at__gt=timezone.now()).exists()
+
+
+@contextmanager
+def removal_held() -> Iterator[Keeper]:
+    """Nothing is removed while the block lasts, unless the keeper says that it was lost."""
+    jobs.enqueue(KIND, 0)
+    over = (Job.States.SUCCEEDED, Job.States.FAILED)
+    jobs.restart(Job.objects.filter(kind=KIND, state__in=over), as_new=True)
+    lease = jobs.claim(worker_name(), {KIND})
+    if lease is None:
+        raise AlreadyHeld
+    with kept_alive(lease) as keeper:
+        try:
+            yield keeper
+        except BaseException as error:
+            lease.fail(f"{type(error).__name__}: {error}")
+            raise
+        lease.succeed()
