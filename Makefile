@@ -13,7 +13,7 @@ PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_
 		%/test_semver.py %/test_version_ranges.py %/test_search_language.py %/test_signatures.py \
 		%/test_cards.py %/test_serving_words.py %/test_launch_hub.py %/test_launch_preflight.py \
 		%/test_launch_supervisor.py %/test_spot.py %/test_webhook_addresses.py \
-		%/test_webhook_posting.py,\
+		%/test_webhook_posting.py %/test_backup.py,\
 		$(wildcard tests/registry/test_*.py tests/ops/test_*.py)) \
 	$(addprefix tests/inference/,batch/test_jobs.py test_elsewhere.py test_optimisation.py \
 		test_processing.py test_replicas.py test_specs_and_routes.py) \

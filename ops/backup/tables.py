@@ -7,17 +7,21 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
 
+from ops.launch.bootstrap import ADMIN
 from registry.models import Job
+from registry.models.teams import DEFAULT_TEAM
 from registry.services.holding import KIND
 
 Migrations = set[tuple[str, str]]
 
 # What is true of running processes and open browsers alone.
 PASSING = frozenset({"sessions.session", "registry.workerheartbeat", "inference.replica"})
-# What `migrate` makes in an empty database.
+# What `migrate` makes in an empty database, and `prepare` beside it.
 MADE = frozenset(
     {"auth.permission", "contenttypes.contenttype", "django_celery_beat.periodictasks"}
+    | {"registry.revision"}
 )
+PREPARED = {"auth.user": {"username": ADMIN}, "registry.team": {"name": DEFAULT_TEAM}}
 
 
 def tables() -> Iterator[models.QuerySet]:
@@ -29,14 +33,19 @@ def tables() -> Iterator[models.QuerySet]:
 
 
 def filled() -> dict[str, int]:
-    """The tables that hold anything which `migrate` did not make, and how much."""
+    """The tables that hold anything which an empty hub lacks, and how much."""
     present = set(connection.introspection.table_names())
     counts = {
         rows.model._meta.label: rows.count()
-        for rows in tables()
+        for rows in map(_own, tables())
         if rows.model._meta.db_table in present and rows.model._meta.label_lower not in MADE
     }
     return {label: count for label, count in counts.items() if count}
+
+
+def _own(rows: models.QuerySet) -> models.QuerySet:
+    """Rows but for those of a hub that nobody has used yet."""
+    return rows.exclude(**PREPARED.get(rows.model._meta.label_lower, {"pk__in": []}))
 
 
 def migrations_applied() -> Migrations:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
@@ -27,6 +28,7 @@ from ops.backup.restoring import backup_restore
 from ops.backup.rows import rows_insert, rows_read, rows_write
 from ops.backup.tables import filled, one_moment
 from registry.models import Blob, Job, ModelVersion, Team
+from registry.models.teams import DEFAULT_TEAM
 from registry.services.garbage import garbage_collect
 from registry.services.holding import AlreadyHeld, removal_held, removal_is_held
 from registry.services.housekeeping import sweep
@@ -181,6 +183,17 @@ def test_a_hub_that_has_anything_is_left_alone(version: ModelVersion, place: Pla
     with pytest.raises(Refused, match=r"1 of registry\.Team"):
         backup_restore(place, made, quiet)
     assert rows_of(ModelVersion) == before
+
+
+def test_a_hub_that_was_only_prepared_is_empty(version: ModelVersion, place: Place) -> None:
+    made = backup_make(place, quiet)
+    teams = list(Team.objects.values("pk", "name"))
+    empty_hub()
+    User.objects.create_superuser("admin", password="made by the job that migrates")
+    Team.objects.create(name=DEFAULT_TEAM)
+    backup_restore(place, made, quiet)
+    assert list(Team.objects.values("pk", "name")) == teams
+    assert not User.objects.exists()
 
 
 def test_a_backup_of_a_newer_hub_is_refused(version: ModelVersion, place: Place) -> None:
