@@ -208,7 +208,7 @@ def test_a_backup_of_an_older_hub_needs_a_database_without_tables(
     version: ModelVersion, place: Place
 ) -> None:
     made = backup_make(place, quiet)
-    older = replace(made, migrations=[m for m in made.migrations if m[1] != "0005_webhook_keys"])
+    older = replace(made, migrations=[m for m in made.migrations if m[1] != "0006_webhook_keys"])
     empty_hub()
     with pytest.raises(Refused, match="without any"):
         backup_restore(place, older, quiet)

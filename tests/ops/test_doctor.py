@@ -87,8 +87,8 @@ def test_a_schema_that_is_newer_than_the_code_is_told() -> None:
 
 def test_a_schema_that_is_older_than_the_code_is_a_failure() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE name = '0005_webhook_keys'")
-    assert "ops.0005_webhook_keys" in failures(database.check())[0].what
+        cursor.execute("DELETE FROM django_migrations WHERE name = '0006_webhook_keys'")
+    assert "ops.0006_webhook_keys" in failures(database.check())[0].what
 
 
 def test_work_that_no_worker_takes_is_a_failure(alpha: Team) -> None:

@@ -12,7 +12,7 @@ def key_remember(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ops", "0004_delivery_leases")]
+    dependencies = [("ops", "0005_delivery_request_id")]
 
     operations = [
         migrations.AddField(
