@@ -29,10 +29,11 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AIHUB_HOME=/var/lib/aihub \
     AIHUB_HOST=0.0.0.0 \
-    AIHUB_PORT=8000
+    AIHUB_PORT=8000 \
+    AIHUB_HEALTH_PORT=8002
 USER 10001
 VOLUME /var/lib/aihub
-EXPOSE 8000 8001
+EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["sh", "/app/ops/launch/healthcheck.sh"]
 ENTRYPOINT ["python", "-m", "ops.launch.container"]

@@ -16,9 +16,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
 django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402 - Django has to be set up first
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest  # noqa: E402
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY  # noqa: E402
 
-from aihub import logs, tracing  # noqa: E402
+from aihub import logs, metrics, tracing  # noqa: E402
 from aihub.access import Principal  # noqa: E402
 from aihub.bridge import App, Receive, Scope, Send, django_over_asgi  # noqa: E402
 from aihub.language import translator  # noqa: E402
@@ -33,7 +33,7 @@ from inference.loading import version_prepare  # noqa: E402
 from inference.processor import cpu_fingerprint  # noqa: E402
 from inference.protocol.app import InferApp, Log  # noqa: E402
 from inference.protocol.grpc.server import GrpcServer  # noqa: E402
-from inference.protocol.metrics import PoolCollector  # noqa: E402
+from inference.protocol.metrics import EngineCollector  # noqa: E402
 from inference.protocol.types import Limits, Services  # noqa: E402
 from inference.replicas import Reporter  # noqa: E402
 from inference.routes import routes_load  # noqa: E402
@@ -42,6 +42,7 @@ from ops import health  # noqa: E402
 from ops.identity import directory  # noqa: E402
 from ops.identity.credentials import Authenticator  # noqa: E402
 from ops.identity.last_used import LastUsed  # noqa: E402
+from ops.metrics.page import page_of  # noqa: E402
 from registry.models.revision import revision_current  # noqa: E402
 
 
@@ -74,6 +75,7 @@ class Replica:
         if env.AIHUB_OPTIMISE:
             ticks.append(VariantRequests(cpu_fingerprint()).tick)
         self.poller = Poller([self.routes, self.identities], revision_current, ticks)
+        REGISTRY.register(EngineCollector(self.engine, self.poller.age))
         self.spans = tracing.start(env)
         log, services = self._log(), self._services()
         self.grpc = GrpcServer(services, env.AIHUB_HOST, env.AIHUB_GRPC_PORT, log=log)
@@ -89,6 +91,13 @@ class Replica:
     def ready(self) -> bool:
         """Whether it knows whom and what to answer."""
         return self.routes.loaded and self.identities.loaded
+
+    def checks(self) -> dict[str, Callable[[], bool]]:
+        """What it needs to predict. The database is not among it: what is known goes on serving."""
+        checks = {"snapshot": self.ready}
+        if settings.ENV.AIHUB_GRPC_PORT:
+            checks["grpc"] = lambda: self.grpc.listening
+        return checks
 
     async def start(self) -> None:
         logs.leave_the_loop()
@@ -138,21 +147,27 @@ def _engine(routes: Callable[[], Routes]) -> Engine:
     limits = BatchLimits(env.AIHUB_MAX_BATCH, env.AIHUB_MAX_DELAY_MS / 1000, env.AIHUB_QUEUE)
     budget = env.AIHUB_MODEL_MEMORY or available_memory() // 2
     pool = Pool(version_prepare, budget=budget, limits=limits)
-    REGISTRY.register(PoolCollector(pool))
     return Engine(pool, routes)
 
 
 class MetricsApp:
-    """`/metrics` of a process that only predicts; elsewhere Django answers it."""
+    """`/metrics` of a process that only predicts; elsewhere Django answers it.
 
-    @staticmethod
-    def handles(path: str) -> bool:
+    The page is made beside the work, by a thread.
+    """
+
+    def __init__(self) -> None:
+        self.page = page_of(settings.ENV)
+        self.threads = ThreadPoolExecutor(1, "metrics")
+
+    def handles(self, path: str) -> bool:
         return path == "/metrics"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await asyncio.get_running_loop().run_in_executor(self.threads, self.page.text)
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": generate_latest()})
+        await send({"type": "http.response.body", "body": body})
 
 
 class HealthApp:
@@ -184,8 +199,9 @@ class End(Protocol):
 
 def compose(role: str) -> App:
     """The application of a role."""
+    metrics.begin()
     replica = Replica()
-    checks: dict[str, Callable[[], bool]] = {"snapshot": replica.ready}
+    checks = replica.checks()
     rest: App = replica.app
     if role == "all":
         from aihub.wsgi import application as django_application

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext
 
 from aihub import problems, request_context
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 
 
@@ -37,8 +38,11 @@ def _problem_with(request: HttpRequest) -> Problem | None:
     if not (length.isascii() and length.isdigit()):
         return Problem(400, N_("The Content-Length header is not a number."))
     if int(length) > limit:
-        return Problem(
-            413, N_("The body is too large; at most %(limit)s bytes are taken here."), limit=limit
+        return Limited(
+            "body",
+            413,
+            N_("The body is too large; at most %(limit)s bytes are taken here."),
+            limit=limit,
         )
     return None
 

@@ -24,15 +24,25 @@ def _keep_our_logging(**kwargs: Any) -> None:
     """Connecting this keeps Celery from replacing the handlers of `aihub.logs`."""
 
 
+@signals.worker_init.connect
+def _begin(**kwargs: Any) -> None:
+    """Before the broker is asked for: a worker that waits for it lives, and says so."""
+    from ops import working
+
+    working.worker_begin(_served())
+
+
 @signals.worker_process_init.connect
 def _start_child(**kwargs: Any) -> None:
     from django.conf import settings
 
     from aihub import tracing
     from aihub.processes import die_with_parent, yield_to_others
+    from ops import working
     from registry.processing.worker import BATCH
 
     die_with_parent(signal.SIGKILL)
+    working.child_begin()
     if _served() == [BATCH]:
         yield_to_others(settings.ENV.AIHUB_BATCH_NICE)
     tracing.start(settings.ENV)
@@ -45,6 +55,13 @@ def _end_child(**kwargs: Any) -> None:
     tracing.stop()
 
 
+@signals.beat_init.connect
+def _begin_beat(**kwargs: Any) -> None:
+    from ops import working
+
+    working.beat_begin()
+
+
 @signals.beat_embedded_init.connect
 def _start_beat(**kwargs: Any) -> None:
     from aihub.processes import die_with_parent
@@ -55,12 +72,14 @@ def _start_beat(**kwargs: Any) -> None:
 @signals.worker_ready.connect
 def _start_threads(**kwargs: Any) -> None:
     """What a worker does beside its work, in its parent: it never waits for a child."""
+    from ops import working
     from ops.notifications.postman import Postman
     from registry.processing.worker import PROCESSING, Housekeeper
     from registry.services.housekeeping import sweep
     from registry.tasks import hint
 
-    threads: list[Housekeeper | Postman] = [Housekeeper(hint, sweep, _served())]
+    working.worker.housekeeper = Housekeeper(hint, sweep, _served())
+    threads: list[Housekeeper | Postman] = [working.worker.housekeeper]
     if PROCESSING in _served():
         threads.append(Postman())
     for thread in threads:

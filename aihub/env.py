@@ -73,6 +73,7 @@ class Env:
     AIHUB_MAX_DELAY_MS: int
     AIHUB_QUEUE: int
     AIHUB_GRPC_PORT: int
+    AIHUB_HEALTH_PORT: int
     AIHUB_OPTIMISE: bool
     AIHUB_FILE_CACHE: int
     AIHUB_WORKER_PROCESSES: int
@@ -162,6 +163,7 @@ def read(environ: dict[str, str] | None = None) -> Env:
         AIHUB_MAX_DELAY_MS=source.integer("AIHUB_MAX_DELAY_MS", 0, low=0, high=1000),
         AIHUB_QUEUE=source.integer("AIHUB_QUEUE", 256, low=1, high=100_000),
         AIHUB_GRPC_PORT=source.integer("AIHUB_GRPC_PORT", 0, low=0, high=65535),
+        AIHUB_HEALTH_PORT=source.integer("AIHUB_HEALTH_PORT", 0, low=0, high=65535),
         AIHUB_OPTIMISE=source.boolean("AIHUB_OPTIMISE", default=True),
         AIHUB_FILE_CACHE=source.integer("AIHUB_FILE_CACHE", 20 * 1024 * MIB, low=MIB),
         AIHUB_WORKER_PROCESSES=source.integer("AIHUB_WORKER_PROCESSES", 1, low=1, high=256),
@@ -225,7 +227,21 @@ def unknown_names(environ: dict[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith("AIHUB_") and name not in known)
 
 
+def _check_ports(env: Env) -> None:
+    """Who sets two of them to one port means something else by one of the two."""
+    ports: dict[int, str] = {}
+    for name in ("AIHUB_PORT", "AIHUB_GRPC_PORT", "AIHUB_HEALTH_PORT"):
+        port = getattr(env, name)
+        if port in ports:
+            raise ImproperlyConfigured(
+                f"{name} and {ports[port]} are both {port}: set {name} to another port."
+            )
+        if port:
+            ports[port] = name
+
+
 def _check_together(env: Env) -> None:
+    _check_ports(env)
     if env.AIHUB_S3_ENDPOINT and not (env.AIHUB_S3_ACCESS_KEY and env.AIHUB_S3_SECRET_KEY):
         raise ImproperlyConfigured(
             "AIHUB_S3_ENDPOINT is set: set AIHUB_S3_ACCESS_KEY and AIHUB_S3_SECRET_KEY too."

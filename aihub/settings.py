@@ -275,7 +275,7 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = ENV.AIHUB_BROKER_URL or "filesystem://localhost"
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "ops.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until a schedule that was changed is seen
 CELERY_BEAT_SYNC_EVERY = 1  # what has been started is written down at once
 CELERY_TASK_IGNORE_RESULT = True

@@ -75,6 +75,7 @@ class Poller(threading.Thread):
         self.ticks = ticks
         self.seen = -1
         self.failing = False
+        self.looked_at = time.monotonic()  # when the database last answered; at first, now
         self.stopped = threading.Event()
         self.lock = threading.Lock()
 
@@ -87,6 +88,10 @@ class Poller(threading.Thread):
         self.stopped.set()
         self.join()
 
+    def age(self) -> float:
+        """Seconds since the snapshots were last as the database has them, or since the start."""
+        return time.monotonic() - self.looked_at
+
     def poll(self) -> None:
         """Look once; a database that is away is logged once and asked again later."""
         with self.lock:
@@ -96,7 +101,7 @@ class Poller(threading.Thread):
         try:
             close_old_connections()  # nobody else does, outside of a request
             self._look()
-            self.failing = False
+            self.looked_at, self.failing = time.monotonic(), False
         except Exception:  # whatever fails, loaded models go on answering from what is known
             if not self.failing:
                 logger.exception("snapshots are old: the database does not answer")

@@ -1,16 +1,16 @@
 """Which app answers which path."""
 
 from django.urls import include, path
-from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from ops import health
 from ops.console.site import site
+from ops.metrics.page import MetricsView
 
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
-    path("metrics", ExportToDjangoView),
+    path("metrics", MetricsView()),
     path("api/v1/", include("registry.api.urls")),
     path("api/v1/", include("inference.api.urls")),
     path("api/v1/", include("ops.api.urls")),

@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import resolve
 from django.utils.http import parse_header_parameters
 
-from aihub import tracing
+from aihub import metrics, tracing
 from aihub.memory import settle
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aihub.settings")
@@ -39,6 +39,7 @@ def _is_utf8(content_type: str) -> bool:
     return parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
+metrics.begin()
 if _spans := tracing.start(settings.ENV):
     _spans.trace_django(after="aihub.request_context.RequestContextMiddleware")
 application = utf8_alone(get_wsgi_application())

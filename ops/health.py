@@ -6,10 +6,17 @@ from collections.abc import Callable, Mapping
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
+from ops.metrics.broker import queue_lengths
+from ops.metrics.probes import Probe
+from ops.metrics.storage import storage_answers as storage_check
 from registry.processing.worker import BATCH, PROCESSING, workers_alive
 
 Check = Callable[[], bool]
 
+PATIENCE = 4.0  # seconds
+
+_broker: Probe[dict[str, int]] = Probe(queue_lengths, {}, every=2.0, within=PATIENCE)
+_storage = Probe(storage_check, False, every=2.0, within=PATIENCE)
 logger = logging.getLogger(__name__)
 
 
@@ -30,6 +37,16 @@ def batch_worker_is_alive() -> bool:
     return workers_alive(BATCH) > 0
 
 
+def broker_answers() -> bool:
+    """Whether the broker answers; it has a few seconds."""
+    return bool(_broker.found(PATIENCE))
+
+
+def storage_answers() -> bool:
+    """Whether the file storage answers; it has a few seconds."""
+    return bool(_storage.found(PATIENCE))
+
+
 def run(checks: Mapping[str, Check]) -> tuple[int, dict[str, object]]:
     """Run checks; answers 200 or 503, and which of them hold."""
     results = {name: _holds(name, check) for name, check in checks.items()}
@@ -45,7 +62,8 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The `web` role needs its database."""
+    """The `web` role needs its database, and nothing else: without broker or storage the console
+    and most of the API go on answering, and to take every replica away would end that too."""
     status, body = run({"database": database_answers})
     return JsonResponse(body, status=status)
 

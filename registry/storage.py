@@ -6,6 +6,7 @@ Content is written once under a key and never changed. Errors of the store surfa
 
 import errno
 import hashlib
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -82,6 +83,9 @@ def blob_key(md5: str) -> str:
 class BlobStorage(Protocol):
     """What the hub asks of a store."""
 
+    def check(self) -> None:
+        """Raise where the store does not answer, or takes nothing."""
+
     def writer(self, key: str) -> IO[bytes]:
         """A file to write new content to; it is there once closed."""
 
@@ -141,6 +145,10 @@ def blob_reader(ref: BlobRef, start: int = 0, size: int | None = None) -> "Readi
 
 class LocalBlobStorage(FileSystemStorage):
     """Content in a folder."""
+
+    def check(self) -> None:
+        if not os.access(self.location, os.W_OK | os.X_OK):
+            raise StorageUnavailable
 
     def writer(self, key: str) -> IO[bytes]:
         path = Path(self.path(key))
@@ -220,6 +228,10 @@ class LocalBlobStorage(FileSystemStorage):
 
 class S3BlobStorage(S3Storage):
     """Content in a bucket of any S3 server."""
+
+    def check(self) -> None:
+        with store_errors():
+            self.client.head_bucket(Bucket=self.bucket_name)
 
     def writer(self, key: str) -> IO[bytes]:
         return cast(IO[bytes], Writer(self.open(key, "wb")))

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 
 from aihub import tracing
 from registry.processing import worker
+from registry.processing.counting import busy
 from registry.processing.worker import PROCESSING
 
 HINT_EXPIRES = 10  # seconds; a hint that waited longer has been repeated meanwhile
@@ -24,12 +25,13 @@ def run_jobs(queue: str = PROCESSING) -> None:
     Where there can be none, as the broker is away, nobody else would go on.
     """
     until = time.monotonic() + TURN
-    while worker.run_one(queue):
-        if time.monotonic() >= until:
-            with tracing.untraced():  # nobody in particular asks for what comes next
-                if hint(queue):
-                    break
-            until = time.monotonic() + TURN
+    with busy(queue):
+        while worker.run_one(queue):
+            if time.monotonic() >= until:
+                with tracing.untraced():  # nobody in particular asks for what comes next
+                    if hint(queue):
+                        break
+                until = time.monotonic() + TURN
 
 
 def hint(queue: str = PROCESSING) -> bool:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from aihub import request_context, tracing
 from aihub.db import retry_deadlocks
 from aihub.problems import N_, Problem
-from inference.batch import ends, inputs, keys, outputs
+from inference.batch import counting, ends, inputs, keys, outputs
 from inference.batch.attempts import attempt
 from inference.batch.claims import ChunkLease, chunk_claim
 from inference.batch.loaded import runner_of
@@ -116,6 +116,7 @@ class _Work:
         self.files.put(self.made, keys.part(self.chunk.job_id, self.chunk.number))
         seconds = time.monotonic() - started
         told = self._commit(part, errors, seconds)
+        counting.chunk_done(*self._new_rows(part), seconds)
         chunk_tell(self.chunk, part, seconds)
         rows_tell(told, self.reasons)
 
@@ -181,6 +182,11 @@ class _Work:
             return False
         return True
 
+    def _new_rows(self, part: Part) -> tuple[int, int]:
+        """How many rows finished well and how many failed, of those that were not done before."""
+        before = self.chunk.failed if self.chunk.redo else part.rows
+        return before - part.failed, part.failed
+
     @retry_deadlocks
     def _commit(
         self, part: Part, errors: list[tuple[Any, str]], seconds: float
@@ -204,9 +210,9 @@ class _Work:
                 part=asdict(part),
                 seconds=F("seconds") + seconds,
             )
-            before = self.chunk.failed if self.chunk.redo else part.rows
-            job.done += before - part.failed
-            job.failed += part.failed - (before if self.chunk.redo else 0)
+            done, failed = self._new_rows(part)
+            job.done += done
+            job.failed += failed - (self.chunk.failed if self.chunk.redo else 0)
             job.chunks_done += 1
             job.seconds += seconds
             job.progress_at = timezone.now()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from aihub.db import has_row
@@ -64,6 +65,23 @@ def chunks_wait() -> bool:
     waits = has_row(_waiting(now).filter(job=OuterRef("pk")))
     left = _abandoned(now).filter(job__state=JobState.RUNNING)
     return _going().filter(waits).exists() or left.exists()
+
+
+def chunks_waiting() -> tuple[int, datetime | None]:
+    """How many chunks no worker took yet, and since when the job that waits longest was not served.
+
+    Read from the jobs: there may be a hundred thousand chunks of each.
+    """
+    since = Min(Coalesce("served_at", "started_at", "created_at"))
+    rest = Sum(F("chunks") - F("chunks_done"))
+    left, oldest = _going().aggregate(left=rest, since=since).values()
+    taken = BatchChunk.objects.filter(
+        state=BatchChunk.States.RUNNING,
+        lease_expires_at__gte=timezone.now(),
+        job__state=JobState.RUNNING,
+    )
+    waiting = max(0, left - taken.count()) if left else 0
+    return waiting, oldest if waiting else None
 
 
 def _in_turn() -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from aihub import request_context, tracing
 from aihub.access import Action, Principal
 from aihub.db import retry_deadlocks
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.batch import ends, keys
 from inference.models import BatchChunk, BatchJob, BatchSchedule
@@ -191,7 +192,8 @@ def _check_quota(principal: Principal, team: Team) -> None:
         return
     Team.objects.select_for_update().get(pk=team.pk)
     if BatchJob.objects.filter(team=team, state__in=UNFINISHED).count() >= most:
-        raise Problem(
+        raise Limited(
+            "batch_jobs",
             429,
             N_("The team “%(team)s” has %(most)s unfinished batch jobs, and may have no more."),
             team=team.name,

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _LOWEST = 19  # priority, as `nice` counts
 ENDS_WITHIN = 5.0  # seconds for a run to come back once it was given up
 Shapes = tuple[tuple[int, ...], ...]
+OnRun = Callable[[list[float], float, int], None]  # waits and run in seconds; rows of the run
 Tell = Callable[..., None]  # has a function called on the event loop, with these arguments
 
 
@@ -60,10 +61,11 @@ class BatchLimits:
 class Job:
     """One call: its inputs, how many rows they are, and the future of its outputs.
 
-    `deadline` is a time of `time.monotonic`. Cancelling the future drops a call that still waits.
+    `deadline` and `since` are times of `time.monotonic`. Cancelling the future drops a call that
+    still waits.
     """
 
-    __slots__ = ("deadline", "future", "inputs", "key", "rows")
+    __slots__ = ("deadline", "future", "inputs", "key", "rows", "since")
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Job:
         self.rows = rows
         self.future = future
         self.deadline = deadline
+        self.since = time.monotonic()
         self.key: Shapes = tuple([array.shape[1:] for array in inputs.values()])
 
     def is_wanted(self) -> bool:
@@ -86,7 +89,9 @@ class Job:
 
 
 class Batcher:
-    """Runs one loaded model for many callers. `on_death` is told when its thread ended early."""
+    """Runs one loaded model for many callers. `on_death` is told when its thread ended early,
+    `on_run` of each run that brought outputs, on the event loop.
+    """
 
     def __init__(
         self,
@@ -96,14 +101,15 @@ class Batcher:
         by_rows: bool,
         name: str = "model",
         on_death: Callable[[], None] = lambda: None,
+        on_run: OnRun = lambda waits, seconds, rows: None,
     ) -> None:
         self.limits = limits
         self.alive = True
-        self.batches = 0  # runs so far
         self._model = model
         self._by_rows = by_rows
         self._loop = asyncio.get_running_loop()
         self._on_death = on_death
+        self._on_run = on_run
         self._here: list[Job] = []  # of this turn of the event loop
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._kept: deque[Job] = deque()  # taken from the queue, but of another shape
@@ -238,7 +244,8 @@ class Batcher:
         return self._waiting.get(timeout=patience) if patience > 0 else self._waiting.get_nowait()
 
     def _run(self, jobs: list[Job], tell: Tell) -> None:
-        self._running, self._run_started = jobs, time.monotonic()
+        started = time.monotonic()
+        self._running, self._run_started = jobs, started
         try:
             outcome = self._outputs(jobs)
         except Exception as error:
@@ -253,8 +260,7 @@ class Batcher:
             return
         finally:
             self._run_started = None
-            self.batches += 1
-        tell(self._deliver, jobs, outcome)
+        tell(self._deliver, jobs, outcome, started, time.monotonic() - started)
 
     def _outputs(self, jobs: list[Job]) -> list[Arrays]:
         """Each call's outputs, from one run where they go by rows."""
@@ -311,7 +317,10 @@ class Batcher:
                 self._fail(job, RunnerDied())
             self._end(RunnerDied())
 
-    def _deliver(self, jobs: list[Job], outcome: list[Arrays]) -> None:
+    def _deliver(
+        self, jobs: list[Job], outcome: list[Arrays], started: float, seconds: float
+    ) -> None:
+        self._on_run([started - job.since for job in jobs], seconds, sum(j.rows for j in jobs))
         for job, outputs in zip(jobs, outcome, strict=True):
             self._unfinished.discard(job)
             if not job.future.done():

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.engine.batching import DeadlinePassed, RunnerDied
 from inference.engine.breaker import Breaker
@@ -30,13 +31,17 @@ class Gone(Exception):
 class Ticket:
     """A place in the queue of one loaded model. `route` and `version` are what really answers."""
 
-    __slots__ = ("_place", "_watch", "degraded", "handle")
+    __slots__ = ("_measures", "_place", "_read_at", "_watch", "degraded", "handle")
 
-    def __init__(self, place: "_Place", handle: Handle, watch: Watch, *, degraded: bool) -> None:
+    def __init__(
+        self, place: "_Place", handle: Handle, engine: "Engine", *, degraded: bool
+    ) -> None:
         self.handle = handle
         self.degraded = degraded  # whether it stands in for another version
+        self._measures = engine.measures
+        self._read_at = 0.0
         self._place = place
-        self._watch = watch
+        self._watch = engine.watch
 
     @property
     def route(self) -> ModelRoute:
@@ -45,6 +50,10 @@ class Ticket:
     @property
     def version(self) -> VersionRoute:
         return self._place.version
+
+    def read(self) -> None:
+        """The request is read whole: what happens from now on until `run` is preprocessing."""
+        self._read_at = time.monotonic()
 
     async def run(
         self, inputs: Arrays, *, deadline: float | None = None, receive: Receive | None = None
@@ -82,6 +91,8 @@ class Ticket:
             self._record(started, inputs, failed=True)
             raise
         self._record(started, inputs, failed=False)
+        if self._read_at:
+            self._measures.forms.of(self.handle.form).preprocess.observe(started - self._read_at)
         return outputs
 
     def leave(self) -> None:
@@ -138,7 +149,9 @@ class Engine:
         self.pool = pool
         self.live = LiveRoutes(routes, pool)
         self.statistics = Statistics()
-        self._watch = Watch()
+        self.measures = pool.measures
+        self.measures.is_routed = self._is_routed
+        self.watch = Watch()
         self._clock = clock
         self._breakers: dict[int, Breaker] = {}
         self._followed: Routes | None = None
@@ -168,7 +181,9 @@ class Engine:
         except BaseException:
             place.leave()
             raise
-        return Ticket(place, handle, self._watch, degraded=degraded)
+        if degraded:
+            self.measures.fallbacks.of((route.name,)).value += 1
+        return Ticket(place, handle, self, degraded=degraded)
 
     async def prefetch(self, route: ModelRoute, version: VersionRoute) -> None:
         """Bring a version into memory; errors as in `Pool.get`."""
@@ -186,6 +201,16 @@ class Engine:
         await self.live.stop()
         await self.pool.close()
 
+    def breakers(self) -> list[tuple[str, str, Breaker]]:
+        """Each breaker with its model and version, for any thread; the routes as last looked at."""
+        models = self._followed.models if self._followed else {}
+        return [
+            (model.name, version.version, breaker)
+            for model in models.values()
+            for version in model.versions.values()
+            if (breaker := self._breakers.get(version.id)) is not None
+        ]
+
     def report(self) -> dict[str, Any]:
         """What is loaded and what the breakers say, for other threads: at most a moment old."""
         return self._report
@@ -196,21 +221,21 @@ class Engine:
             await asyncio.sleep(REPORT_EVERY)
 
     def _state(self) -> dict[str, Any]:
-        names = {
-            version.id: (model.name, version.version)
-            for model in self.routes().models.values()
-            for version in model.versions.values()
-            if version.id in self._breakers
-        }
+        self.routes()
         return {
             "loaded": [_described(handle) for handle in self.pool.handles()],
             "breakers": [
-                {"model": names[pk][0], "version": names[pk][1], **breaker.as_json()}
-                for pk, breaker in self._breakers.items()
-                if pk in names
+                {"model": model, "version": version, **breaker.as_json()}
+                for model, version, breaker in self.breakers()
             ],
             "memory": self.pool.used,
         }
+
+    def _is_routed(self, model: str, version: str | None) -> bool:
+        route = self.routes().get(model)
+        if route is None or version is None:
+            return route is not None
+        return any(known.version == version for known in route.versions.values())
 
     def _breaker(self, route: ModelRoute, version: VersionRoute) -> Breaker:
         found = self._breakers.get(version.id)
@@ -263,9 +288,11 @@ class Engine:
         if handle is None or not handle.alive:
             return None
         if handle.full:
-            raise _unavailable(
+            raise Limited(
+                "queue",
+                503,
                 N_("“%(model)s” has more calls than it can answer."),
-                1.0,
+                headers={"Retry-After": "1"},
                 model=handle.spec.model,
             )
         handle.enter()

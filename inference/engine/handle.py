@@ -6,6 +6,7 @@ from collections.abc import Callable
 from inference.engine import memory
 from inference.engine.batching import Batcher, BatchLimits
 from inference.engine.loads import Encoder, Loaded
+from inference.engine.measures import Measures, form_key
 from inference.routing import VersionRoute
 from inference.runtimes.base import Arrays
 from inference.signature import Signature
@@ -26,6 +27,7 @@ class Handle:
         loaded: Loaded,
         version: VersionRoute,
         limits: BatchLimits,
+        measures: Measures,
         *,
         on_idle: Callable[[], None] = lambda: None,
         on_death: Callable[[], None] = lambda: None,
@@ -35,9 +37,11 @@ class Handle:
         self.encoder: Encoder | None = loaded.source.encoder
         self.version = version
         self.variant = version.variant
+        self.form = form_key(self.spec.model, version)
         self.size = loaded.size
         self.calls = 0
         self.limits = limits
+        self._measures = measures
         self._model = loaded.source.model
         self._quick = loaded.quick
         self._on_idle = on_idle
@@ -49,6 +53,7 @@ class Handle:
             by_rows=loaded.by_rows,
             name=f"{self.spec.model} {self.spec.version}",
             on_death=on_death,
+            on_run=self._count_run,
         )
 
     @property
@@ -67,9 +72,9 @@ class Handle:
         return self.calls >= most or self._batcher.waiting >= most
 
     @property
-    def batches(self) -> int:
-        """Runs of the model so far."""
-        return self._batcher.batches
+    def waiting(self) -> int:
+        """Calls that no run took yet."""
+        return self._batcher.waiting
 
     def enter(self) -> None:
         """Be a caller, until `leave`."""
@@ -117,3 +122,6 @@ class Handle:
         if self._batcher.close():
             self._model.close()
         memory.give_back()
+
+    def _count_run(self, waits: list[float], seconds: float, rows: int) -> None:
+        self._measures.ran(self.form, waits, seconds, rows, self.limits.max_batch)

@@ -17,6 +17,7 @@ from aihub.problems import N_, Problem
 from inference.engine.batching import BatchLimits
 from inference.engine.handle import Handle
 from inference.engine.loads import Plan, measured
+from inference.engine.measures import Measures
 from inference.routing import VersionRoute
 from inference.spec import VariantSpec
 from registry.refusals import Refused
@@ -81,6 +82,7 @@ class Pool:
         self.budget = budget
         self.used = 0  # what is loaded, being loaded, or not given back yet
         self.counters = Counters()
+        self.measures = Measures()
         self._prepare = prepare
         self._limits = limits
         self._clock = clock
@@ -118,8 +120,14 @@ class Pool:
             entry.waiters -= 1
 
     def handles(self) -> list[Handle]:
-        """Everything that is loaded."""
-        return [entry.handle for entry in self._entries.values() if entry.handle is not None]
+        """Everything that is loaded, for any thread."""
+        return [entry.handle for entry in list(self._entries.values()) if entry.handle is not None]
+
+    @property
+    def calls(self) -> int:
+        """Calls under way or waiting, also for a model that is being loaded; for any thread."""
+        loading = sum(entry.waiters for entry in list(self._entries.values()))
+        return loading + sum(handle.calls for handle in self.handles())
 
     def evict(self, key: Key) -> bool:
         """Take a model out of memory if it is idle; False where it is in use."""
@@ -183,6 +191,7 @@ class Pool:
             loaded,
             version,
             self._limits.narrowed(serving),
+            self.measures,
             on_idle=self._changed.set,
             on_death=lambda: self.retire(key),
         )

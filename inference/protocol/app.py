@@ -9,7 +9,7 @@ from typing import Any
 
 from aihub import request_context
 from aihub.problems import N_, Problem
-from inference.protocol import metrics, v1
+from inference.protocol import v1
 from inference.protocol.calls import Call
 from inference.protocol.pacing import Pace
 from inference.protocol.predict import predict
@@ -95,6 +95,7 @@ class InferApp:
                 if response.status == 503:
                     await self._pace.wait()
             except Gone:
+                call.count_left(self._services.engine.measures)
                 return
             await response.send(send, request_id)
         self._note(call, response.status, request_id)
@@ -109,6 +110,7 @@ class InferApp:
         except Exception:
             logger.exception("%s %s failed", call.request.method, call.request.path)
             found = Problem(500, N_("The hub failed; its log names this request by its id."))
+        call.failed(found)
         translate = self._translate(call.request.header(b"accept-language"))
         if _is_oip(call.request.path):
             return error_response(found, translate)
@@ -124,7 +126,7 @@ class InferApp:
     def _note(self, call: Call, status: int, request_id: str) -> None:
         """Count the request and write its line, once it is answered."""
         elapsed = time.perf_counter() - call.started
-        metrics.predictions.observe(call.model, status, elapsed)
+        call.count(self._services.engine.measures, status, elapsed)
         event = {
             "action": "predict",
             "outcome": "success" if status < 400 else "failure",

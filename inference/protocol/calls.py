@@ -2,19 +2,15 @@
 
 from dataclasses import dataclass
 
-from aihub.access import Principal
+from inference.protocol.asked import Asked
 from inference.protocol.requests import Request
 from inference.protocol.types import Services
 
 
 @dataclass(slots=True)
-class Call:
-    """`started` is a time of `time.perf_counter`; `model` is the name of one that there is."""
+class Call(Asked):
+    """`started` is a time of `time.perf_counter`."""
 
     request: Request
     services: Services
     started: float
-    principal: Principal | None = None
-    model: str = ""
-    version: str = ""
-    items: int = 0

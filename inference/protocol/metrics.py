@@ -1,10 +1,8 @@
-"""What Prometheus learns of predictions: their number by outcome, and how long they took."""
+"""What Prometheus reads of the engine, at the moment at which it asks."""
 
-from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterator
+from itertools import accumulate, islice
 
-from prometheus_client import REGISTRY
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -12,78 +10,104 @@ from prometheus_client.core import (
     Metric,
 )
 
-from inference.engine.pool import Pool
+from inference.engine.breaker import CLOSED, HALF_OPEN, OPEN
+from inference.engine.engine import Engine
+from inference.engine.handle import Handle
+from inference.engine.measures import MOST, Bounded, Count, Histogram, Key
 
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_NAMES = (*(str(float(bound)) for bound in _BUCKETS), "+Inf")
-
-
-class _Latency:
-    """The predictions of one model that succeeded, by bucket, and their seconds together."""
-
-    __slots__ = ("buckets", "seconds")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * len(_NAMES)
-        self.seconds = 0.0
+MODEL = ("model_name",)
+VERSION = ("model_name", "version")
+FORM = ("model_name", "version", "variant")
+_STATES = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
 
 
-class PredictionCollector:
-    """Counts for one event loop, read when Prometheus asks, from whatever thread.
+class EngineCollector:
+    """Everything of one engine. `age` is in seconds, of what it answers by."""
 
-    The client library's own counters take a lock for each number that they change; here a
-    prediction changes three.
-    """
+    def __init__(self, engine: Engine, age: Callable[[], float]) -> None:
+        self._engine = engine
+        self._age = age
 
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, int], int] = {}
-        self._latencies: dict[str, _Latency] = {}
-
-    def observe(self, model: str, status: int, seconds: float) -> None:
-        """One prediction was answered; `model` is empty where there is none of that name."""
-        key = (model, status)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        if status < 400:
-            latency = self._latencies.get(model)
-            if latency is None:
-                latency = self._latencies[model] = _Latency()
-            latency.buckets[bisect_left(_BUCKETS, seconds)] += 1
-            latency.seconds += seconds
+    def describe(self) -> list[Metric]:
+        """prometheus_client's protocol: what registering it asks for in place of all numbers."""
+        return []
 
     def collect(self) -> Iterator[Metric]:
-        """prometheus_client's protocol."""
-        counts = CounterMetricFamily(
+        """prometheus_client's protocol, in any thread."""
+        yield from self._of_calls()
+        yield from self._of_forms()
+        yield from self._of_loaded()
+        yield from self._of_memory()
+        yield self._of_breakers()
+        yield GaugeMetricFamily(
+            "inference_snapshot_age_seconds",
+            "Since routes and identities were last read from the database",
+            self._age(),
+        )
+
+    def _of_calls(self) -> Iterator[Metric]:
+        measures = self._engine.measures
+        yield _counter(
             "inference_request_count",
             "Predictions by model and HTTP status",
-            labels=("model_name", "status"),
+            (*MODEL, "status"),
+            measures.requests,
         )
-        for (model, status), count in list(self._counts.items()):
-            counts.add_metric((model, str(status)), count)
-        yield counts
+        yield _counter(
+            "inference_requests",
+            "Predictions by what became of them",
+            (*FORM, "outcome"),
+            measures.outcomes,
+        )
+        yield _counter(
+            "inference_fallbacks",
+            "Answers that another version or model gave",
+            MODEL,
+            measures.fallbacks,
+        )
         latencies = HistogramMetricFamily(
             "inference_request_latency_seconds",
-            "Seconds from a prediction's head to its answer",
-            labels=("model_name",),
+            "From the head of a prediction to its answer, of those that succeeded",
+            labels=MODEL,
         )
-        for model, latency in list(self._latencies.items()):
-            sums = zip(_NAMES, accumulate(latency.buckets), strict=True)
-            latencies.add_metric((model,), list(sums), latency.seconds)
+        for key, latency in measures.latencies.items():
+            _add(latencies, key, latency)
         yield latencies
 
+    def _of_forms(self) -> Iterator[Metric]:
+        stages = HistogramMetricFamily(
+            "inference_stage_seconds",
+            "Stages of predictions that succeeded",
+            labels=(*FORM, "stage"),
+        )
+        sizes = HistogramMetricFamily("inference_batch_size", "Items of one run", labels=FORM)
+        for key, form in self._engine.measures.forms.items():
+            for name, stage in form.stages():
+                _add(stages, (*key, name), stage)
+            _add(sizes, key, form.sizes)
+        yield stages
+        yield sizes
 
-predictions = PredictionCollector()
-REGISTRY.register(predictions)
+    def _of_loaded(self) -> Iterator[Metric]:
+        handles = self._engine.pool.handles()
+        loaded = GaugeMetricFamily(
+            "inference_model_loaded_bytes", "Memory of each loaded model", labels=FORM
+        )
+        waiting = GaugeMetricFamily("inference_queue_depth", "Calls that wait", labels=FORM)
+        for handle in handles:
+            loaded.add_metric(handle.form, handle.size)
+            waiting.add_metric(handle.form, handle.waiting)
+        yield loaded
+        yield waiting
+        yield _in_flight(handles)
+        yield GaugeMetricFamily(
+            "inference_in_flight_requests",
+            "Calls of this replica under way or waiting, also for a model to be loaded",
+            self._engine.pool.calls,
+        )
 
-
-class PoolCollector:
-    """What a pool holds and did, read when Prometheus asks."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def collect(self) -> Iterator[Metric]:
-        """prometheus_client's protocol."""
-        pool = self._pool
+    def _of_memory(self) -> Iterator[Metric]:
+        pool = self._engine.pool
         yield GaugeMetricFamily(
             "inference_model_memory_bytes", "Bytes that loaded models take", pool.used
         )
@@ -97,17 +121,36 @@ class PoolCollector:
         yield CounterMetricFamily(
             "inference_model_evictions", "Models that left for others", pool.counters.evictions
         )
-        yield from _of_models(pool)
+
+    def _of_breakers(self) -> Metric:
+        states = GaugeMetricFamily(
+            "inference_breaker_state", "0 closed, 1 half open, 2 open", labels=VERSION
+        )
+        for model, version, breaker in islice(self._engine.breakers(), MOST):
+            states.add_metric((model, version), _STATES[breaker.state])
+        return states
 
 
-def _of_models(pool: Pool) -> Iterator[Metric]:
-    """What is known of each loaded model."""
-    labels = ("model_name", "version")
-    calls = GaugeMetricFamily("inference_in_flight", "Calls under way or waiting", labels=labels)
-    runs = CounterMetricFamily("inference_model_runs", "Runs, of a batch each", labels=labels)
-    for handle in pool.handles():
-        named = (handle.spec.model, handle.spec.version)
-        calls.add_metric(named, handle.calls)
-        runs.add_metric(named, handle.batches)
-    yield calls
-    yield runs
+def _in_flight(handles: list[Handle]) -> Metric:
+    """By version: one that is swapped is loaded in two forms for a while."""
+    calls: dict[Key, int] = {}
+    for handle in handles:
+        key = handle.form[:2]
+        calls[key] = calls.get(key, 0) + handle.calls
+    family = GaugeMetricFamily("inference_in_flight", "Calls under way or waiting", labels=VERSION)
+    for key, count in calls.items():
+        family.add_metric(key, count)
+    return family
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], counts: Bounded[Count]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for key, count in counts.items():
+        family.add_metric(key, count.value)
+    return family
+
+
+def _add(family: HistogramMetricFamily, key: Key, histogram: Histogram) -> None:
+    names = (*map(str, histogram.bounds), "+Inf")
+    sums = zip(names, accumulate(list(histogram.buckets)), strict=True)
+    family.add_metric(key, list(sums), histogram.sum)

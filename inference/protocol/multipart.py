@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 
 FIELD = "image"
@@ -87,7 +88,9 @@ class _Form:
                 name=name.decode("utf-8", "replace")[:60],
             )
         if len(self._images) == self._most:
-            raise Problem(400, N_("Send at most %(most)s images a request."), most=self._most)
+            raise Limited(
+                "items", 400, N_("Send at most %(most)s images a request."), most=self._most
+            )
         self._images.append(bytearray())
 
     def _data(self, data: bytes, start: int, end: int) -> None:

@@ -6,6 +6,8 @@ who are served. So the first are refused at once, and a crowd waits a moment for
 
 import asyncio
 
+from aihub.metrics import limit_hit
+
 AT_ONCE = 200.0  # refusals a second
 LONGEST = 0.5  # seconds that a refusal waits at most
 
@@ -22,4 +24,5 @@ class Pace:
         delay = min(max(0.0, self._next - now), LONGEST)
         self._next = now + delay + 1 / AT_ONCE
         if delay > 1 / AT_ONCE:
+            limit_hit("pace")
             await asyncio.sleep(delay)

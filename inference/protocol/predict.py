@@ -21,16 +21,17 @@ DEGRADED = "x-aihub-instead-of"  # the version that was asked for, where another
 
 async def predict(call: Call, name: str) -> Response:
     """Answer a POST; Problem for every way in which it may fail. Cheap checks come first."""
+    call.predicts = True
     query = parse_query(call.request.query)
     admitted = await serving.admit(
         call.services, call.request.headers, name, query.version, query.alias
     )
-    call.principal, call.model = admitted.principal, admitted.route.name
+    call.admitted(admitted)
     call.request.check_head()
     deadline = serving.deadline_after(call.request.header(serving.TIMEOUT_HEADER))
     ticket = await serving.enter(call.services, admitted)
     try:
-        call.version = ticket.version.version
+        call.entered(ticket)
         top = _top(ticket.handle, query)
         inputs = await _read_inputs(call, ticket)
         outputs = await ticket.run(inputs, deadline=deadline, receive=call.request.receive)
@@ -59,9 +60,11 @@ async def _read_inputs(call: Call, ticket: Ticket) -> Arrays:
             call.request.chunks(),
             call.services.limits.items,
         )
+        ticket.read()
         call.items = len(images)
         return await serving.inputs_from_items(call.services, ticket, images, multipart.FIELD)
     body = await call.request.body()
+    ticket.read()
     value: Any = await off_loop(call.services, len(body), parse_json, body)
     if (handle.spec.takes_images or handle.spec.takes_texts) and _is_texts(value):
         call.items = len(value)

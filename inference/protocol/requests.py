@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.engine.engine import Gone
 from inference.protocol.types import Receive, Scope
@@ -70,4 +71,4 @@ class Request:
         return chunk, message.get("more_body", False)
 
     def _too_large(self) -> Problem:
-        return Problem(413, N_("The body has more than %(most)s bytes."), most=self._limit)
+        return Limited("body", 413, N_("The body has more than %(most)s bytes."), most=self._limit)

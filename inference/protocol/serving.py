@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aihub.access import Action, Principal
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.engine.engine import Gone, Ticket
 from inference.engine.handle import Handle
@@ -140,7 +141,9 @@ def check_items(services: Services, items: int) -> None:
     """Problem 422 for more images or texts than a request may have."""
     most = services.limits.items
     if items > most:
-        raise Problem(422, N_("Send at most %(most)s images or texts a request."), most=most)
+        raise Limited(
+            "items", 422, N_("Send at most %(most)s images or texts a request."), most=most
+        )
 
 
 def preprocessing_of(handle: Handle) -> Preprocessing:

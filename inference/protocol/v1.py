@@ -49,21 +49,23 @@ async def _models(call: Call) -> Response:
 
 async def _ready(call: Call, name: str) -> Response:
     admitted = await serving.admit(call.services, call.request.headers, name, action=Action.READ)
-    call.principal, call.model = admitted.principal, admitted.route.name
+    call.admitted(admitted)
     return plain({"name": admitted.route.name, "ready": True})
 
 
 async def _predict(call: Call, name: str) -> Response:
     services, request = call.services, call.request
+    call.predicts = True
     which = parse_query(request.query, WHICH)
     admitted = await serving.admit(services, request.headers, name, which.version, which.alias)
-    call.principal, call.model = admitted.principal, admitted.route.name
+    call.admitted(admitted)
     body.check_head(request, services)
     deadline = serving.deadline_after(request.header(serving.TIMEOUT_HEADER))
     ticket = await serving.enter(services, admitted)
     try:
-        call.version = ticket.version.version
+        call.entered(ticket)
         content = await body.read_body(request, services)
+        ticket.read()
         instances = await off_loop(services, len(content), parse, content)
         call.items = len(instances)
         inputs = await _inputs(call, ticket, instances, len(content))

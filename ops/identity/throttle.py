@@ -9,6 +9,7 @@ from django.conf import settings
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 
 ADDRESS_FACTOR = 5  # an address may fail this many times as often as one name from it
@@ -59,7 +60,8 @@ class LoginThrottle:
     def _too_many(self, item: limits.RateLimitItem, key: str) -> Problem:
         reset = self.limiter.get_window_stats(item, "login", key).reset_time
         wait = max(1, round(reset - time.time()))
-        return Problem(
+        return Limited(
+            "login",
             429,
             N_("Too many failed logins; try again in %(seconds)s seconds."),
             seconds=wait,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aihub.env import BASE_DIR
+from ops.launch import counting
 
 LOG_LIMIT = 10 * 1024 * 1024
 TAIL_LIMIT = 32 * 1024
@@ -37,6 +38,7 @@ class Child:
     def __init__(self, role: Role) -> None:
         self.role = role
         self.started_at = time.monotonic()
+        counting.begin(role.environ)
         role.log.parent.mkdir(parents=True, exist_ok=True)
         with role.log.open("ab") as log:
             self.log_start = log.tell()

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aihub.env import Env
+from ops.launch import counting
 from ops.launch.child import Role
 
-# The administrator's password is the launcher's business alone.
-_HIDDEN = frozenset({"AIHUB_ADMIN_PASSWORD"})
+# The administrator's password is the launcher's business alone; where a role counts, each role's.
+_HIDDEN = frozenset({"AIHUB_ADMIN_PASSWORD", counting.VARIABLE})
 
 
 def roles(env: Env, environ: Mapping[str, str]) -> tuple[Role, Role, Role]:
@@ -81,7 +82,9 @@ def _role(
     return Role(
         name=name,
         command=command,
-        environ=_child_environ(env, environ) | {"AIHUB_ROLE": aihub_role},
+        environ=_child_environ(env, environ)
+        | {"AIHUB_ROLE": aihub_role}
+        | counting.environ_for(env, aihub_role),
         log=log_path(env.AIHUB_HOME, log or name),
     )
 
@@ -89,6 +92,7 @@ def _role(
 def _child_environ(env: Env, environ: Mapping[str, str]) -> dict[str, str]:
     """The launcher's environment, with paths that hold in any folder."""
     kept = {name: value for name, value in environ.items() if name not in _HIDDEN}
+    kept["AIHUB_HEALTH_PORT"] = "0"  # the server answers for all of them
     kept["AIHUB_HOME"] = str(env.AIHUB_HOME)
     kept["AIHUB_GRPC_PORT"] = str(env.AIHUB_GRPC_PORT)
     # torch's threads that wait by spinning would take the cores from everything else.

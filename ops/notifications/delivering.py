@@ -19,6 +19,7 @@ from aihub.db import retry_deadlocks
 from aihub.events import SYSTEM
 from ops.models import Delivery, Webhook
 from ops.notifications.claims import DeliveryLease
+from ops.notifications.counting import attempt_ended
 from ops.notifications.mails import mail_send
 from ops.notifications.outcome import Errors, Outcome
 from ops.notifications.posting import post
@@ -49,6 +50,7 @@ def deliver(lease: DeliveryLease) -> bool:
 
 def _delivered(delivery: Delivery, lease: DeliveryLease) -> bool:
     outcome = _attempt(delivery)
+    attempt_ended(webhook=delivery.webhook is not None, arrived=not outcome.error)
     _tell(delivery, outcome)
     try:
         _record(delivery, outcome, lease)

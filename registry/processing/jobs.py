@@ -1,15 +1,17 @@
 """The job table: enqueue, claim, finish."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from aihub import request_context, tracing
 from registry.models import Job, Leased
+from registry.processing import counting
 from registry.processing.leases import LEASE, RENEW_EVERY, Claim, LeaseLost, lease_take
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "claim",
     "enqueue",
     "has_claimable",
+    "jobs_waiting",
     "restart",
 ]
 
@@ -31,7 +34,10 @@ RETRY_AFTER = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Lease(Claim):
-    """The right to work on a job. `attempt` counts from 1."""
+    """The right to work on a job. `attempt` counts from 1.
+
+    `ended` holds how this attempt ended, once that is committed; nothing where it was lost.
+    """
 
     table: ClassVar[type[Leased]] = Job
 
@@ -40,40 +46,36 @@ class Lease(Claim):
     attempt: int
     request_id: str = ""
     traceparent: str = ""
+    ended: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def forget_attempts(self) -> bool:
         """Count this attempt as the first."""
         return bool(self.rows().update(attempts=1))
 
     def succeed(self) -> bool:
-        return self._finish(Job.States.SUCCEEDED, "")
+        return self._finish(Job.States.SUCCEEDED, "", counting.DONE)
 
-    def fail(self, error: str) -> bool:
-        return self._finish(Job.States.FAILED, error)
+    def fail(self, error: str, outcome: str = counting.FAILED) -> bool:
+        return self._finish(Job.States.FAILED, error, outcome)
 
     def give_back(self, error: str = "", pause: timedelta = RETRY_AFTER) -> bool:
         """Let the job be claimed again after a pause; this attempt does not count."""
-        return bool(
-            self.rows().update(
-                state=Job.States.QUEUED,
-                lease_owner="",
-                lease_expires_at=None,
-                not_before=timezone.now() + pause,
-                attempts=F("attempts") - 1,
-                error=error[:2000],
-            )
+        return self._end(
+            counting.RETRIED,
+            state=Job.States.QUEUED,
+            not_before=timezone.now() + pause,
+            attempts=F("attempts") - 1,
+            error=error[:2000],
         )
 
-    def _finish(self, state: str, error: str) -> bool:
-        return bool(
-            self.rows().update(
-                state=state,
-                error=error[:2000],
-                lease_owner="",
-                lease_expires_at=None,
-                finished_at=timezone.now(),
-            )
-        )
+    def _finish(self, state: str, error: str, outcome: str) -> bool:
+        return self._end(outcome, state=state, error=error[:2000], finished_at=timezone.now())
+
+    def _end(self, outcome: str, **changes: object) -> bool:
+        ended = self.rows().update(lease_owner="", lease_expires_at=None, **changes)
+        if ended:
+            transaction.on_commit(lambda: self.ended.append(outcome))
+        return bool(ended)
 
 
 def enqueue(kind: str, subject_id: int, *, priority: int = 0) -> Job:
@@ -132,6 +134,16 @@ def has_claimable(kinds: Collection[str] | None = None, *, above: int | None = N
     """Whether a job waits for a worker: of these kinds or any, of a priority above this one."""
     free = _free(timezone.now(), kinds)
     return (free if above is None else free.filter(priority__gt=above)).exists()
+
+
+def jobs_waiting() -> dict[str, tuple[int, datetime | None]]:
+    """How many jobs of each kind wait for a worker, and since when the oldest that may not wait.
+
+    Work of low priority may.
+    """
+    counted = _free(timezone.now(), None).order_by().values_list("kind")
+    found = counted.annotate(count=Count("pk"), oldest=Min("not_before", filter=Q(priority__gte=0)))
+    return {kind: (count, oldest) for kind, count, oldest in found}
 
 
 def _free(now: datetime, kinds: Collection[str] | None) -> QuerySet[Job]:

@@ -19,7 +19,7 @@ from registry.files import main_of
 from registry.models import ModelVersion
 from registry.models.revision import revision_bump
 from registry.models.versions import State
-from registry.processing import builtin, jobs, steps
+from registry.processing import builtin, counting, jobs, steps
 from registry.processing.jobs import Lease, LeaseLost
 from registry.refusals import N_, Refused
 from registry.scanning import Finding
@@ -190,7 +190,7 @@ def _reject(version: ModelVersion, lease: Lease, refused: Refused) -> None:
             reason_message=refused.message,
             reason_values=plain(refused.values),
         )
-        lease.fail(plain(str(refused)))
+        lease.fail(plain(str(refused)), counting.REJECTED)
         revision_bump()
         _emit("version.rejected", version, reason=plain(str(refused)))
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from aihub import request_context, tracing
 from registry.file_cache import kept
 from registry.models import WorkerHeartbeat
-from registry.processing import jobs, leases, pipeline
+from registry.processing import counting, jobs, leases, pipeline
 from registry.processing.jobs import Lease
 
 PROCESSING = "celery"  # the name that Celery gives to what it is not told otherwise
@@ -89,6 +89,7 @@ def _run_job(handlers: dict[str, Handler]) -> bool:
         kept_alive(lease),
         kept(),
         _told(lease),
+        _counted(lease),
     ):
         handlers[lease.kind](lease)
     return True
@@ -115,6 +116,17 @@ def _told(lease: Lease) -> Iterator[None]:
     finally:
         took = {**said, "event.duration": time.monotonic_ns() - started}
         logger.info("job %s (%s) is left", lease.pk, lease.kind, extra={"ecs": took})
+
+
+@contextmanager
+def _counted(lease: Lease) -> Iterator[None]:
+    """Count the attempt by how it ended."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        outcome = lease.ended[-1] if lease.ended else counting.LOST
+        counting.attempt_ended(lease.kind, outcome, time.monotonic() - started)
 
 
 class Renewable(Protocol):
@@ -185,10 +197,12 @@ class Housekeeper(threading.Thread):
         self.sweep = sweep
         self.queues = queues
         self.stopped = threading.Event()
+        self.looked_at = time.monotonic()  # when it last began to look, whatever came of it
 
     def run(self) -> None:
         looks = 0
         while True:
+            self.looked_at = time.monotonic()
             try:
                 self._look(sweep=looks % SWEEP_EVERY == 0)
             except Exception:  # the thread must outlive a database or broker that is away

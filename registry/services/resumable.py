@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from aihub.access import ALLOWED, Action, Principal
 from aihub.env import MIB
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from registry import selectors
 from registry.models import Blob, Upload, VersionFile
@@ -36,7 +37,8 @@ def upload_create(*, principal: Principal, filename: str, size: int, sha256: str
     """Begin to take a file; complete at once where the caller may read that content already."""
     require_uploader(principal)
     if size > settings.ENV.AIHUB_UPLOAD_MAX:
-        raise Problem(
+        raise Limited(
+            "body",
             413,
             N_("The file is too large: it has %(size)s bytes, at most %(limit)s are taken."),
             size=size,
@@ -192,7 +194,8 @@ def _is_there(blob: Blob) -> bool:
 def _require_few(principal: Principal) -> None:
     mine = Upload.objects.filter(owner=principal.id, state=Upload.States.OPEN)
     if mine.filter(expires_at__gt=timezone.now()).count() >= OPEN_MAX:
-        raise Problem(
+        raise Limited(
+            "uploads",
             429,
             N_("You have %(count)s uploads open; complete or delete some before you begin more."),
             count=OPEN_MAX,

@@ -41,6 +41,7 @@ WRONG = {
     "AIHUB_MAX_DELAY_MS": "-1",
     "AIHUB_QUEUE": "0",
     "AIHUB_GRPC_PORT": "70000",
+    "AIHUB_HEALTH_PORT": "health",
     "AIHUB_OPTIMISE": "perhaps",
     "AIHUB_FILE_CACHE": "0",
     "AIHUB_WORKER_PROCESSES": "0",

@@ -53,7 +53,7 @@ def _in_flight(hub: Hub, model: str) -> float:
 
 
 def _runs(hub: Hub, model: str) -> float:
-    return _metric(hub.url, "inference_model_runs_total", model)
+    return _metric(hub.url, "inference_batch_size_count", model)
 
 
 def _raw(hub: Hub, model: str, body: bytes, length: int | None = None) -> socket.socket:

@@ -11,9 +11,8 @@ from urllib.parse import unquote
 import grpc
 
 from aihub import request_context
-from aihub.access import Principal
 from aihub.problems import N_, Problem
-from inference.protocol import metrics
+from inference.protocol.asked import Asked
 from inference.protocol.serving import Gone
 from inference.protocol.types import Services
 from inference.protocol.v2.errors import error_text
@@ -43,7 +42,7 @@ _CODES = {
 
 
 @dataclass(slots=True)
-class Call:
+class Call(Asked):
     """What is known of a call so far, for its answer and for the log.
 
     `deadline` is a time of `time.monotonic`; `received` is in bytes.
@@ -57,10 +56,6 @@ class Call:
     deadline: float | None = None
     started: float = field(default_factory=time.perf_counter)
     request_id: str = ""
-    principal: Principal | None = None
-    model: str = ""
-    version: str = ""
-    items: int = 0
     received: int = 0
 
     @classmethod
@@ -81,6 +76,7 @@ class Call:
             _address(context.peer()),
             deadline,
             request_id=request_context.request_id_from(given),
+            predicts=method in _INFERENCES,
         )
 
     async def authenticate(self) -> None:
@@ -101,7 +97,11 @@ async def outcome(call: Call, work: Awaitable[T]) -> T | Problem:
     except Problem as problem:
         return problem
     except Gone:
+        call.count_left(call.services.engine.measures)
         raise asyncio.CancelledError from None
+    except asyncio.CancelledError:
+        call.count_left(call.services.engine.measures)
+        raise
     except Exception:
         logger.exception("%s failed", call.method)
         return Problem(500, N_("The hub failed; its log names this request by its id."))
@@ -129,8 +129,9 @@ def note(call: Call, answer: object) -> None:
     elapsed = time.perf_counter() - call.started
     problem = answer if isinstance(answer, Problem) else None
     status = problem.status if problem else 200
-    if call.method in _INFERENCES:
-        metrics.predictions.observe(call.model, status, elapsed)
+    if problem:
+        call.failed(problem)
+    call.count(call.services.engine.measures, status, elapsed)
     event = {
         "action": "predict",
         "outcome": "failure" if problem else "success",

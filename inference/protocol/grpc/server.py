@@ -22,6 +22,10 @@ class GrpcServer:
         self._services = services
         self._server: aio.Server | None = None
 
+    @property
+    def listening(self) -> bool:
+        return self._server is not None
+
     async def start(self) -> None:
         """Listen; OSError where the address is taken or not this machine's."""
         server = aio.server(options=_options(self._services.limits.body))
@@ -33,8 +37,9 @@ class GrpcServer:
 
     async def stop(self, grace: float = GRACE) -> None:
         """Take no more calls, give those under way `grace` seconds, then cancel them."""
-        if self._server:
-            await self._server.stop(grace)
+        server, self._server = self._server, None
+        if server:
+            await server.stop(grace)
 
     def _bound(self, server: aio.Server) -> int:
         host = f"[{self._host}]" if ":" in self._host else self._host

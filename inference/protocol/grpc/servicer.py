@@ -67,6 +67,7 @@ async def model_infer(call: Call, request: Message) -> Message:
     """Run the model; Problem for every way in which it may fail. Cheap checks come first."""
     wanted, deadline = codec.wanted_of(request), _deadline(call, request)
     async with _entered(call, request.model_name, request.model_version) as ticket:
+        ticket.read()
         spec, signature = ticket.handle.spec, ticket.handle.signature
         outputs.check_wanted(wanted, signature)
         tensors = await off_loop(call.services, call.received, codec.tensors_of, request)
@@ -148,7 +149,7 @@ async def _admitted(
     call: Call, name: str, version: str, action: Action = Action.PREDICT
 ) -> Admitted:
     admitted = await admit(call.services, call.headers, name, version or None, action=action)
-    call.model, call.version = admitted.route.name, admitted.version.version
+    call.admitted(admitted)
     return admitted
 
 
@@ -158,7 +159,7 @@ async def _entered(
 ) -> AsyncIterator[Ticket]:
     """A place with the version, given back at the end."""
     ticket = await enter(call.services, await _admitted(call, name, version, action))
-    call.version = ticket.version.version
+    call.entered(ticket)
     try:
         yield ticket
     finally:

@@ -1,5 +1,6 @@
 """The body of a request: judged by its head, read, and decompressed."""
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.protocol.off_loop import off_loop
 from inference.protocol.requests import JSON, Request
@@ -15,7 +16,8 @@ def check_head(request: Request, services: Services) -> None:
     """Problem 413 or 415 for what need not be read."""
     declared = request.headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > services.limits.body:
-        raise Problem(413, N_("The body has more than %(most)s bytes."), most=services.limits.body)
+        most = services.limits.body
+        raise Limited("body", 413, N_("The body has more than %(most)s bytes."), most=most)
     if request.content_type not in _TYPES:
         raise Problem(415, N_("Send %(json)s or %(octets)s."), json=JSON, octets=OCTETS)
     encoding = request.header(b"content-encoding")

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 
+from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 
 _WBITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -23,7 +24,7 @@ def decompressed(body: bytes, encoding: str, most: int) -> bytes:
     except zlib.error:
         raise _damaged() from None
     if len(found) > most:
-        raise Problem(413, N_("The body has more than %(most)s bytes."), most=most)
+        raise Limited("body", 413, N_("The body has more than %(most)s bytes."), most=most)
     if not reader.eof or reader.unused_data:
         raise _damaged()
     return found

@@ -21,16 +21,18 @@ _HEADER_LENGTH = HEADER_LENGTH.encode()
 
 async def infer(call: Call, target: Target) -> Response:
     """Answer a POST; Problem for every way in which it may fail. Cheap checks come first."""
+    call.predicts = True
     services, request = call.services, call.request
     admitted = await serving.admit(services, request.headers, target.name, target.version)
-    call.principal, call.model = admitted.principal, admitted.route.name
+    call.admitted(admitted)
     body.check_head(request, services)
     header_length = _header_length(request.headers.get(_HEADER_LENGTH))
     deadline = serving.deadline_after(request.header(serving.TIMEOUT_HEADER))
     ticket = await serving.enter(services, admitted)
     try:
-        call.version = ticket.version.version
+        call.entered(ticket)
         content = await body.read_body(request, services)
+        ticket.read()
         asked = await off_loop(services, len(content), parse, content, header_length)
         response = await _answered(call, ticket, asked, _earlier(deadline, asked.timeout))
     finally:

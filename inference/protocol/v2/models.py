@@ -94,8 +94,7 @@ async def _reader(call: Call, target: Target) -> Admitted:
     admitted = await admit(
         call.services, call.request.headers, target.name, target.version, action=Action.READ
     )
-    call.principal, call.model = admitted.principal, admitted.route.name
-    call.version = admitted.version.version
+    call.admitted(admitted)
     return admitted
 
 

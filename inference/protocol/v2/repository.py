@@ -58,7 +58,7 @@ def index_entries(route: ModelRoute) -> list[dict[str, str]]:
 
 async def _publisher(call: Call, target: Target) -> Admitted:
     admitted = await admit(call.services, call.request.headers, target.name, action=Action.PUBLISH)
-    call.principal, call.model = admitted.principal, admitted.route.name
+    call.admitted(admitted)
     return admitted
 
 

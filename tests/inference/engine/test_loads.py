@@ -10,6 +10,7 @@ from inference.engine import memory
 from inference.engine.batching import BatchLimits
 from inference.engine.handle import AT_ONCE, Handle
 from inference.engine.loads import Loaded, Plan, Source, measured
+from inference.engine.measures import Measures
 from inference.routing import VersionRoute
 from inference.runtimes.base import Arrays, Unfit
 from tests.inference import samples
@@ -70,7 +71,8 @@ def test_a_few_rows_of_a_quick_model_are_run_here(quick: bool, count: int, here:
     async def scenario() -> None:
         model = Doubler(2)
         source = Source(samples.spec_for({}, format="onnx", task="tensor"), model)
-        handle = Handle(Loaded(source, 1, by_rows=True, quick=quick), ROUTE, BatchLimits())
+        loaded = Loaded(source, 1, by_rows=True, quick=quick)
+        handle = Handle(loaded, ROUTE, BatchLimits(), Measures())
         found = handle.at_once(rows(*[3.0] * count))
         assert (found is not None) == here
         if found is not None:
