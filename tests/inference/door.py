@@ -102,7 +102,8 @@ class Door:
     def prepare(self, version_id: int, variant: VariantSpec | None) -> Plan:
         name = self.ids[version_id]
         self.loads.append(name)
-        published = self.models[name]
+        known = self.models[name]
+        published = replace(known, spec=replace(known.spec, model=name))
         size = sum(path.stat().st_size for path in published.files.values() if path.exists())
         return Plan(published.spec, size, 0, lambda: processed(published))
 

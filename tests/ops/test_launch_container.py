@@ -1,6 +1,7 @@
 """The image's entry point: one argument says which role it is."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ import httpx
 import pytest
 
 from aihub.env import BASE_DIR
-from ops.launch.container import command
+from ops.launch.container import command, prepare
 from tests.hub import hub_environ
 from tests.ops.launching import Program, plain_environ, processes_of, wait_until
+from tests.ports import free_port
 from tests.stack import Stack
 
 SCHEDULE = """
@@ -54,6 +56,48 @@ def test_a_role_serves_its_own(environ: dict[str, str], role: str, console_answe
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("role", "ready", "counts"),
+    [
+        ("worker", {"database", "broker", "storage"}, True),
+        ("batch", {"database", "broker", "storage"}, True),
+        ("beat", {"loop", "database", "broker"}, False),
+    ],
+)
+def test_a_role_that_serves_nothing_says_how_it_is(
+    environ: dict[str, str], role: str, ready: set[str], counts: bool
+) -> None:
+    given = environ | {"AIHUB_HEALTH_PORT": str(free_port())}
+    program = Program(["-m", "ops.launch.container", role], given)
+    url = f"http://127.0.0.1:{given['AIHUB_HEALTH_PORT']}"
+    try:
+        wait_until(lambda: _status(f"{url}/readyz") == 200, f"{role} to be ready")
+        assert httpx.get(f"{url}/readyz").json()["checks"] == dict.fromkeys(ready, True)
+        assert httpx.get(f"{url}/livez").json()["status"] == "ok"
+        page = httpx.get(f"{url}/metrics").text
+        assert f'aihub_build_info{{role="{role}"' in page
+        assert "process_resident_memory_bytes" in page
+        assert ("aihub_jobs_finished_total{" in page) == counts
+        assert ("aihub_beat_tick_timestamp_seconds" in page) != counts
+        assert _health_check(given, program.process.pid) == 0
+    finally:
+        program.close()
+    assert _status(f"{url}/livez") is None
+
+
+@pytest.mark.slow
+def test_a_health_port_that_is_taken_is_one_sentence(environ: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        given = environ | {"AIHUB_HEALTH_PORT": str(port)}
+        program = Program(["-m", "ops.launch.container", "worker"], given)
+        assert program.read_to_end() == 1
+    assert f"AIHub cannot start. It cannot listen on port {port} of 127.0.0.1" in program.text
+    assert "set AIHUB_HEALTH_PORT to a free one" in program.text
+    assert "Traceback" not in program.text
+
+
+@pytest.mark.slow
 def test_beat_starts_what_is_scheduled_and_keeps_no_file(environ: dict[str, str]) -> None:
     before = set(BASE_DIR.iterdir())
     _django(environ, SCHEDULE)
@@ -89,12 +133,51 @@ def test_any_other_word_is_a_command_of_manage_py() -> None:
     assert command(["createsuperuser"], {})[1:] == (str(BASE_DIR / "manage.py"), "createsuperuser")
 
 
-def test_a_wrong_environment_gets_one_sentence(tmp_path: Path) -> None:
-    environ = plain_environ(tmp_path, AIHUB_WORKER_PROCESSES="many")
-    program = Program(["-m", "ops.launch.container", "worker"], environ)
+@pytest.mark.parametrize(
+    ("role", "given", "sentence"),
+    [
+        ("worker", {"AIHUB_WORKER_PROCESSES": "many"}, "AIHUB_WORKER_PROCESSES=many does not fit"),
+        ("batch", {"AIHUB_HEALTH_PORT": "x"}, "AIHUB_HEALTH_PORT=x does not fit"),
+        (
+            "infer",
+            {"AIHUB_PORT": "8000", "AIHUB_GRPC_PORT": "8000"},
+            "AIHUB_GRPC_PORT and AIHUB_PORT are both 8000",
+        ),
+        (
+            "beat",
+            {"AIHUB_PORT": "8000", "AIHUB_HEALTH_PORT": "8000"},
+            "AIHUB_HEALTH_PORT and AIHUB_PORT are both 8000",
+        ),
+        (
+            "web",
+            {"DATABASE_URL": "sqlite:////tmp/x", "AIHUB_SECRET_KEY": "s" * 32},
+            "DATABASE_URL is set: set AIHUB_BROKER_URL too",
+        ),
+        ("web", {"DATABASE_URL": "sqlite:////tmp/x"}, "DATABASE_URL is set: set AIHUB_SECRET_KEY"),
+        ("infer", {"AIHUB_S3_ENDPOINT": "http://minio"}, "AIHUB_S3_ENDPOINT is set: set AIHUB_S3"),
+        ("web", {"AIHUB_HOME": "/proc/aihub"}, "The folder /proc/aihub cannot be written to"),
+        ("wokrer", {}, "There is no role “wokrer”; “worker” is one of web, infer, worker, batch"),
+    ],
+)
+def test_what_it_cannot_start_with_is_named_in_one_sentence(
+    tmp_path: Path, role: str, given: dict[str, str], sentence: str
+) -> None:
+    program = Program(["-m", "ops.launch.container", role], plain_environ(tmp_path) | given)
     assert program.read_to_end() == 1
-    assert program.said[0].startswith("AIHub cannot start. AIHUB_WORKER_PROCESSES=many does not")
+    assert program.said[0].startswith(f"AIHub cannot start. {sentence}")
     assert len(program.said) == 1
+
+
+def test_what_a_role_counted_before_is_gone_when_it_starts(tmp_path: Path) -> None:
+    environ = plain_environ(tmp_path) | {"PROMETHEUS_MULTIPROC_DIR": "elsewhere"}
+    folder = Path(environ["AIHUB_HOME"]) / "metrics" / "worker"
+    folder.mkdir(parents=True)
+    (folder / "counter_1.db").touch()
+    prepare("worker", environ)
+    assert environ["PROMETHEUS_MULTIPROC_DIR"] == str(folder)
+    assert list(folder.iterdir()) == []
+    prepare("web", environ)
+    assert "PROMETHEUS_MULTIPROC_DIR" not in environ
 
 
 def _status(url: str) -> int | None:
@@ -111,11 +194,14 @@ def _django(environ: dict[str, str], script: str) -> str:
     return program.said[-1] if program.said else ""
 
 
-def _health_check(environ: dict[str, str]) -> int:
-    """The exit code of the image's HEALTHCHECK."""
+def _health_check(environ: dict[str, str], pid: int = 1) -> int:
+    """The exit code of the image's HEALTHCHECK, as if the role were this process."""
     script = BASE_DIR / "ops" / "launch" / "healthcheck.sh"
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     done = subprocess.run(
-        ["sh", script], env=environ | {"PATH": path}, capture_output=True, check=False
+        ["sh", script, f"/proc/{pid}/cmdline"],
+        env=environ | {"PATH": path},
+        capture_output=True,
+        check=False,
     )
     return done.returncode
