@@ -130,7 +130,7 @@ def test_a_worker_serves_its_queue_with_as_many_processes_as_it_is_told(
 
 
 def test_any_other_word_is_a_command_of_manage_py() -> None:
-    assert command(["createsuperuser"], {})[1:] == (str(BASE_DIR / "manage.py"), "createsuperuser")
+    assert command(["createsuperuser"], {})[-2:] == (str(BASE_DIR / "manage.py"), "createsuperuser")
 
 
 @pytest.mark.parametrize(
