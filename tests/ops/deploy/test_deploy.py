@@ -216,10 +216,11 @@ def test_each_overlay_gets_the_image_in_all_its_roles(cluster: Cluster, overlay:
     (cluster.root / "k8s").symlink_to(BASE_DIR / "k8s")
     done = cluster.deploy(overlay, *cluster.usual[1:])
     assert done.returncode == 0, done.stderr
-    roles = " ".join(f"Deployment/{role}" for role in ("batch", "beat", "infer", "web", "worker"))
-    first, then = (line for line in cluster.told("asked") if line.startswith("apply "))
-    assert then == f"apply {roles}"
-    assert "Job/migrate" in first.split()
+    roles = {f"Deployment/{role}" for role in ("batch", "beat", "infer", "web", "worker")}
+    first, then = (line.split()[1:] for line in cluster.told("asked") if line.startswith("apply "))
+    assert roles <= set(then)
+    assert all(name.startswith("Deployment/") for name in then)
+    assert "Job/migrate" in first
     ours = [image for image in cluster.told("images") if "aihub" in image]
     assert len(ours) >= 6
     assert set(ours) == {IMAGE}
