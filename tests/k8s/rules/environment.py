@@ -64,7 +64,7 @@ def ports_are_served(manifests: Manifests) -> Iterator[str]:
         opened = {
             "http": read.AIHUB_PORT,
             "grpc": read.AIHUB_GRPC_PORT,
-            "health": getattr(read, "AIHUB_HEALTH_PORT", 8002),
+            "health": read.AIHUB_HEALTH_PORT,
         }
         for port in container.get("ports", ()):
             if opened.get(port["name"].split("-")[0]) != port["containerPort"]:
