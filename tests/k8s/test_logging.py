@@ -1,5 +1,6 @@
 """The component for logs, which is applied by itself."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,11 @@ def test_compose_and_the_cluster_have_the_same_files(objects: list[dict[str, Any
 
 def test_filebeat_reads_what_the_hubs_containers_are_called() -> None:
     given = yaml.safe_load((BASE_DIR / "ops/stack/filebeat/filebeat-kubernetes.yml").read_text())
-    paths = given["filebeat.inputs"][0]["paths"]
+    found = given["filebeat.inputs"][0]["paths"]
+    paths = [path.replace("${AIHUB_NAMESPACE:aihub}", "aihub") for path in found]
     for overlay in OVERLAYS:
         for workload in objects_of(overlay).workloads():
             if workload.is_of_the_hub:
                 for container in workload.containers:
-                    assert any(f"_{container['name']}-*" in path for path in paths), workload
+                    log = f"/var/log/containers/pod_aihub_{container['name']}-0123abcd.log"
+                    assert any(fnmatch(log, path) for path in paths), workload
