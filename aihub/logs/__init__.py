@@ -26,10 +26,12 @@ __all__ = [
     "start",
 ]
 
-# What these say at INFO is about every call, or every message, that they carry.
+# What these say below WARNING is about every call, message or query that they carry, and has its
+# content.
 _NOISY = (
-    *("botocore", "boto3", "s3transfer", "urllib3", "httpx", "httpcore", "PIL"),
-    *("celery.worker.strategy", "celery.app.trace"),
+    *("botocore", "boto3", "s3transfer", "urllib3", "httpx", "httpcore", "PIL", "asyncio"),
+    *("celery.worker.strategy", "celery.app.trace", "celery.worker.request", "kombu", "amqp"),
+    *("django.db.backends", "django.template", "python_multipart", "multipart", "grpc"),
 )
 
 

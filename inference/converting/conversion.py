@@ -127,7 +127,8 @@ def _check(outcome: sandbox.Outcome, work: sandbox.Work, spec: ModelSpec) -> Non
         raise _exceeded(outcome.exceeded, work.limits)
     if outcome.ok:
         return
-    logger.warning("converting %s %s failed: %s", spec.model, spec.version, outcome.output[-1000:])
+    said = {"process.exit_code": outcome.code, "aihub.output": outcome.output[-1000:]}
+    logger.warning("converting %s %s failed", spec.model, spec.version, extra={"ecs": said})
     failure = _failure(work.folder / program.FAILURE)
     if failure is None:
         raise Refused(DIED, how=outcome.how)

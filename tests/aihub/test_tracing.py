@@ -39,6 +39,17 @@ for number in range(3000):
     with tracing.span(f"work {number}", ""):
         pass
 """
+SAID = """
+import logging
+from django.conf import settings
+from aihub import tracing
+settings.ENV
+tracing.start(settings.ENV)
+logging.getLogger("tests").info("outside")
+with tracing.span("work", ""):
+    logging.getLogger("tests").info("inside")
+    print(tracing.traceparent())
+"""
 
 
 def run(script: str, tmp_path: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -168,3 +179,18 @@ def finished(
             raise error
     (span,) = spans.get_finished_spans()
     return span
+
+
+@pytest.mark.slow
+def test_lines_of_the_log_name_their_span(tmp_path: Path) -> None:
+    done = run(
+        *(SAID, tmp_path),
+        AIHUB_TRACE_ENDPOINT=f"http://127.0.0.1:{free_port()}",
+        AIHUB_TRACE_SAMPLE="1",
+        DATABASE_URL="",
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    outside, inside = (line for line in lines if line["log"]["logger"] == "tests")
+    trace, span = done.stdout.strip().split("-")[1:3]
+    assert (inside["trace"], inside["span"]) == ({"id": trace}, {"id": span})
+    assert "trace" not in outside

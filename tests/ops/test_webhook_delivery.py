@@ -15,7 +15,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from aihub import __version__
+from aihub import __version__, request_context
 from aihub.env import BASE_DIR
 from aihub.events import SYSTEM, Event, emit
 from ops.models import AuditEvent, Delivery, Webhook
@@ -36,6 +36,7 @@ from ops.notifications.webhooks import (
 )
 from registry.models import Team
 from registry.services.aliases import alias_rollback, alias_set
+from tests.logged import id_of, logged, of
 from tests.ops.receiver import Receiver, answer, receiving
 from tests.registry.making import make_model, make_ready, publish
 
@@ -101,6 +102,19 @@ def test_an_event_arrives_signed(receiver: Receiver, alpha: Team) -> None:
     assert body["data"] == {"reason": "不行"}
     assert (delivery.state, delivery.attempts, delivery.status) == (States.SUCCEEDED, 1, 204)
     assert delivery.body == received.body
+
+
+def test_its_lines_are_of_the_request_that_caused_it(receiver: Receiver, alpha: Team) -> None:
+    _, secret = make(alpha, f"{receiver.url}?token=hidden-word")
+    with request_context.use("asked-0001"):
+        happen("version.rejected", alpha, reason="payload-word")
+    with logged() as lines:
+        work()
+    (line,) = of(lines, "delivery")
+    assert id_of(line) == "asked-0001" == AuditEvent.objects.latest("pk").request_id
+    assert line["aihub"]["delivery"]["id"] == str(Delivery.objects.get().uuid)
+    assert line["event"]["outcome"] == "success"
+    assert not [word for word in (secret, "hidden-word", "payload-word") if word in str(lines)]
 
 
 def test_the_documents_verify_it(receiver: Receiver, alpha: Team) -> None:

@@ -1,14 +1,17 @@
 """The compiler's process: what it says, and what its death or its hanging costs."""
 
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aihub import request_context
 from inference.optimising import CandidateResult, CompileTask, compile_variants
 from tests.inference import samples
 from tests.inference.optimising import making
+from tests.logged import id_of, logged
 
 # A compiler of the candidates a, b and c, that comes to `end` at b.
 SCRIPT = """
@@ -33,6 +36,8 @@ for candidate in plan:
     if candidate.name == "b":
         if END == "hang":
             threading.Event().wait()
+        told = {"level": 30, "logger": "a.compiler", "message": "b is odd", "stack": "a trace"}
+        say(log=told)
         os.kill(os.getpid(), signal.SIGKILL)
     say(result=candidate.result().as_json())
 """
@@ -75,6 +80,16 @@ def test_without_a_reference_nothing_is_left_to_try(tmp_path: Path) -> None:
     assert found["b"] == "The compiler died: SIGKILL."
     assert found["c"] == "The compiler died: 3."
     assert list(found) == ["onnxruntime-fp32", "a", "b", "c"]
+
+
+def test_what_it_says_for_the_log_is_of_the_work_that_it_is_for(tmp_path: Path) -> None:
+    with request_context.use("asked-0001"), logged() as lines:
+        outcome(task(tmp_path), "die")
+    (told,) = (line for line in lines if line["log"]["logger"] == "a.compiler")
+    assert (told["message"], told["error"]["stack_trace"]) == ("b is odd", "a trace")
+    (died,) = (line for line in lines if "exit_code" in line["process"])
+    assert died["process"]["exit_code"] == -signal.SIGKILL
+    assert {id_of(line) for line in lines} == {"asked-0001"}
 
 
 def test_what_is_done_is_left_out(tmp_path: Path) -> None:
