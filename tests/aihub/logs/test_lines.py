@@ -53,7 +53,8 @@ def test_what_the_work_is_about_stands_in_each_of_its_lines() -> None:
 
 
 def test_work_without_a_request_has_no_id() -> None:
-    assert "http" not in line_of(record("x"))
+    with request_context.use(""):
+        assert "http" not in line_of(record("x"))
 
 
 def test_work_within_other_work_is_about_itself_alone() -> None:
