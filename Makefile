@@ -19,7 +19,8 @@ PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
-		v2.py grpc.py texts.py variants.py programs.py schema.py kubernetes_probes.py),\
+		v2.py grpc.py texts.py variants.py programs.py schema.py kubernetes_probes.py \
+		monitoring.py),\
 		$(wildcard tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
 

@@ -24,7 +24,7 @@ Config = dict[str, Any]
 class Prometheus:
     """One that runs."""
 
-    url: str
+    client: httpx.Client
 
     def values(self, expression: str, **parameters: str) -> list[float]:
         """What a query returns now; ValueError, with Prometheus' words, for one that it refuses."""
@@ -45,8 +45,11 @@ class Prometheus:
         found: list[Any] = self._ask("targets")["activeTargets"]
         return found
 
+    def rules(self) -> list[Any]:
+        return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
+
     def _ask(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
+        answer = self.client.get(f"/api/v1/{path}", params=parameters).json()
         if answer["status"] != "success":
             raise ValueError(answer["error"])
         return answer["data"]
@@ -83,8 +86,9 @@ def _why_without(ask: Callable[[str], list[float]], expression: str) -> str | No
 def configuration(hub: str, own: str, alertmanager: str) -> Config:
     """That of compose, which looks often, with these addresses in place of the services'."""
     config: Config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    config["global"] |= {"scrape_interval": "2s", "scrape_timeout": "2s"}
-    config["global"] |= {"evaluation_interval": "1s"}
+    config["global"] |= dict.fromkeys(
+        ("scrape_interval", "scrape_timeout", "evaluation_interval"), "2s"
+    )
     config["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager]}]
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     names = [name for found in jobs["aihub"].pop("dns_sd_configs") for name in found["names"]]
@@ -118,8 +122,11 @@ def prometheus(
         *("prometheus", f"--config.file={folder / 'prometheus.yml'}"),
         *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
     )
-    with _running(command, folder / "log", f"http://127.0.0.1:{port}") as url:
-        yield Prometheus(url)
+    with (
+        _running(command, folder / "log", f"http://127.0.0.1:{port}") as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        yield Prometheus(client)
 
 
 @contextmanager
