@@ -32,12 +32,15 @@ SOAK := tests/soak/ tests/resilience/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients test-hubs test-parts test-services test-external deploy smoke soak soak-whole \
+.PHONY: run env test test-clients test-hubs test-parts test-services test-external deploy smoke soak soak-whole \
 	soak-services lint format messages bench \
 	clean help packages soak-packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
+
+env: ## Make .env: the passwords and addresses that docker compose needs
+	@$(PYTHON) ops/compose/make_env.py .env
 
 test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 	@$(MAKE) --no-print-directory --jobs=3 $(VENV)/.production $(VENV)/.dvc $(VENV)/.kubectl

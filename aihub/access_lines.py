@@ -7,9 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from aihub import request_context
+from aihub import probed, request_context
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _LONGEST = 200  # characters of what a caller chooses
 
 logger = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ class AccessLineMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
-        level = logging.DEBUG if request.path in PROBES else logging.INFO
+        level = logging.DEBUG if request.path in probed.PATHS else logging.INFO
         if logger.isEnabledFor(level):
             fields = _fields(request, response, time.perf_counter() - started)
             path = fields["url.path"]

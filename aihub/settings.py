@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "aihub.request_context.RequestContextMiddleware",
     "aihub.access_lines.AccessLineMiddleware",
+    "aihub.probed.ProbedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -86,7 +86,7 @@ def running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[TCPEx
             executor.start()
         except ExecutorError as error:
             said = "\n".join(tail(log, lines=40))
-            raise pytest.UsageError(f"{command[0]} did not start: {error!r}\n{said}") from error
+            raise pytest.UsageError(f"{command[0]} did not start: {error}\n{said}") from error
         try:
             yield executor
         finally:

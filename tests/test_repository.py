@@ -109,9 +109,14 @@ def _files() -> list[Path]:
 
 
 def _requirements(file: str) -> dict[str, Requirement]:
+    """What a file requires of the Python that runs this."""
     lines = (BASE_DIR / file).read_text().splitlines()
     parsed = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+    return {
+        canonicalize_name(requirement.name): requirement
+        for requirement in parsed
+        if not requirement.marker or requirement.marker.evaluate()
+    }
 
 
 def _pins() -> dict[str, Requirement]:
