@@ -12,6 +12,7 @@ CALL = {
     "model": "m",
     "version": "",
     "trace.id": "4bf9",
+    "span.id": "00f0",
 }
 
 
@@ -26,10 +27,11 @@ def test_each_call_is_one_line_in_ecs() -> None:
         f"request-{number}" for number in range(2500)
     ]
     first = lines[0]
-    assert first["event"] == {"action": "predict", "duration": 5, "dataset": "aihub.predictions"}
+    event = {"dataset": "aihub.predictions", "action": "predict", "outcome": None, "duration": 5}
+    assert first["event"] == event
     assert first["http"]["response"]["status_code"] == 200
-    assert first["aihub"] == {"model": {"name": "m"}}  # no version is known
-    assert first["trace"] == {"id": "4bf9"}
+    assert first["aihub"]["model"] == {"name": "m", "version": None}
+    assert (first["trace"], first["span"]) == ({"id": "4bf9"}, {"id": "00f0"})
     assert first["service"]["node"]["role"] == "infer"
     assert first["@timestamp"].endswith("Z")
     assert (first["log"]["level"], first["ecs"]["version"]) == ("info", "8.11.0")
