@@ -76,9 +76,13 @@ class Replica:
             ticks.append(VariantRequests(cpu_fingerprint()).tick)
         self.poller = Poller([self.routes, self.identities], revision_current, ticks)
         REGISTRY.register(EngineCollector(self.engine, self.poller.age))
-        self.spans = tracing.start(env)
+        self.traced = tracing.serving(env)
         log, services = self._log(), self._services()
-        self.grpc = GrpcServer(services, env.AIHUB_HOST, env.AIHUB_GRPC_PORT, log=log)
+        self.grpc = GrpcServer(
+            *(services, env.AIHUB_HOST, env.AIHUB_GRPC_PORT),
+            log=log,
+            interceptors=(self.traced.grpc(),) if self.traced else (),
+        )
         self.app = InferApp(
             services,
             translate=translator,
@@ -109,6 +113,8 @@ class Replica:
     async def stop(self) -> None:
         await self.grpc.stop()
         await asyncio.to_thread(self.poller.stop)
+        # Here, as uvicorn then ends by the signal that told it to.
+        await asyncio.to_thread(tracing.stop)
 
     def authenticate(self, headers: Mapping[bytes, bytes]) -> Principal:
         header = headers.get(b"authorization", b"")
@@ -116,19 +122,11 @@ class Replica:
 
     def _log(self) -> Log:
         log: Log = logs.AccessLog(settings.ENV.AIHUB_ROLE)
-        if self.spans:
-            from aihub.tracing.serving import noting
-
-            log = noting(log)
-        return log
+        return self.traced.noting(log) if self.traced else log
 
     def predictions(self) -> "End":
-        """What answers predictions, traced where anything is."""
-        if self.spans:
-            from aihub.tracing.serving import TracedPredictions
-
-            return TracedPredictions(self.app, self.app.handles, self.spans)
-        return self.app
+        """What answers predictions over HTTP."""
+        return self.traced.http(self.app, self.app.handles) if self.traced else self.app
 
     def _services(self) -> Services:
         env = settings.ENV

@@ -25,6 +25,8 @@ SCHEMAS = [
 ]
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: +# (\S+))?$", re.MULTILINE)
 MAKES = {"lint", "test", "test-external", "soak", "deploy"}
+OURS = ("HUB_", "SMOKE_")  # variables that an operator sets
+DOCUMENT = BASE_DIR / "docs" / "ci.md"
 SERVICES = {"mysql", "redis", "minio"}
 
 
@@ -68,10 +70,8 @@ def test_both_pipelines_run_the_same_targets_as_everyone() -> None:
 
 def test_every_file_that_they_run_is_there() -> None:
     commands = [c for path in WORKFLOWS for c in _commands_of_github(path)] + _commands_of_gitlab()
-    makefile = (BASE_DIR / "Makefile").read_text()
-    named = re.findall(
-        r"\b(?:ops|tests|aihub)/[\w/.]+\.(?:sh|py)\b", "\n".join([*commands, makefile])
-    )
+    text = "\n".join([*commands, (BASE_DIR / "Makefile").read_text()])
+    named = re.findall(r"\b(?:ops|tests|aihub)/[\w/.]+\.(?:sh|py)\b", text)
     assert [name for name in named if not (BASE_DIR / name).is_file()] == []
     scripts = [BASE_DIR / name for name in named if name.endswith(".sh")]
     assert [path for path in scripts if not os.access(path, os.X_OK)] == []
@@ -132,10 +132,6 @@ def test_what_has_to_be_set_is_documented() -> None:
     used |= {name for name in re.findall(r"\$(\w+)", GITLAB.read_text()) if name.startswith(OURS)}
     documented = set(re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(), re.MULTILINE))
     assert documented >= used
-
-
-OURS = ("HUB_", "SMOKE_")
-DOCUMENT = BASE_DIR / "docs" / "ci.md"
 
 
 def _yaml(path: Path) -> Any:

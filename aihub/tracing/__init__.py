@@ -4,15 +4,16 @@ Work is owned by rows of the database, and messages of the broker are hints that
 keeps the trace of whoever made it (`traceparent`), and whoever does the work continues that one.
 """
 
-import atexit
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from aihub import logs
 from aihub.env import Env
 
 if TYPE_CHECKING:
+    from aihub.tracing.serving import Serving
     from aihub.tracing.spans import Spans
 
 _spans: "Spans | None" = None
@@ -26,8 +27,18 @@ def start(env: Env) -> "Spans | None":
 
         _spans = Spans(env)
         logs.add_source(trace_ids)
-        atexit.register(stop)
+        Finalize(None, stop, exitpriority=0)  # unlike `atexit`, in a server's child processes too
     return _spans
+
+
+def serving(env: Env) -> "Serving | None":
+    """As `start`, for a process that answers predictions: what makes spans of them."""
+    spans = start(env)
+    if spans is None:
+        return None
+    from aihub.tracing.serving import Serving
+
+    return Serving(spans)
 
 
 def stop() -> None:

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import context as contexts, propagate, trace
@@ -18,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from aihub import __version__
 from aihub.env import Env
+from aihub.stages import Stages, of_call
 from aihub.tracing.exporting import CollectorExporter
 
 _HEADER = "traceparent"
@@ -40,7 +42,7 @@ class Spans:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._propagator = TraceContextTextMapPropagator()
         propagate.set_global_textmap(self._propagator)
-        self.tracer = self._provider.get_tracer("aihub", __version__)
+        self._tracer = self._provider.get_tracer("aihub", __version__)
         instrumentor = CeleryInstrumentor()  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=self._provider)
 
@@ -81,7 +83,7 @@ class Spans:
         self, name: str, parent: str | None, attributes: Mapping[str, str | int]
     ) -> Iterator[None]:
         """See `aihub.tracing.span`."""
-        begun = self.tracer.start_as_current_span(
+        begun = self._tracer.start_as_current_span(
             name,
             context=None if parent is None else self.continued(parent),
             kind=SpanKind.INTERNAL if parent is None else SpanKind.CONSUMER,
@@ -89,6 +91,27 @@ class Spans:
         )
         with begun:
             yield
+
+    @contextmanager
+    def serving(self, name: str, traceparent: str, attributes: Mapping[str, str]) -> Iterator[None]:
+        """The span of a call from outside, of its caller's trace where that is said."""
+        parent = self.continued(traceparent)
+        span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+        token = contexts.attach(trace.set_span_in_context(span, parent))
+        stages = of_call.set(Stages() if span.is_recording() else None)
+        try:
+            yield
+        finally:
+            of_call.reset(stages)
+            contexts.detach(token)
+            span.end()
+
+    def past(self, ended: Iterable[tuple[str, float, float]]) -> None:
+        """Spans in the present one that have ended: names, and times of `time.monotonic`."""
+        epoch = time.time_ns() - time.monotonic_ns()
+        for name, start, end in ended:
+            span = self._tracer.start_span(name, start_time=epoch + int(start * 1e9))
+            span.end(epoch + int(end * 1e9))
 
     @contextmanager
     def untraced(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from aihub import stages
 from inference.runtimes.base import Arrays, LoadedModel, TooSlow, Unfit
 from registry.serving import Serving
 
@@ -65,7 +66,7 @@ class Job:
     still waits.
     """
 
-    __slots__ = ("deadline", "future", "inputs", "key", "rows", "since")
+    __slots__ = ("deadline", "future", "inputs", "key", "rows", "since", "stages")
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Job:
         self.future = future
         self.deadline = deadline
         self.since = time.monotonic()
+        self.stages = stages.of_call.get()
         self.key: Shapes = tuple([array.shape[1:] for array in inputs.values()])
 
     def is_wanted(self) -> bool:
@@ -323,6 +325,8 @@ class Batcher:
         self._on_run([started - job.since for job in jobs], seconds, sum(j.rows for j in jobs))
         for job, outputs in zip(jobs, outcome, strict=True):
             self._unfinished.discard(job)
+            if job.stages is not None:
+                job.stages.ran(job.since, started, seconds)
             if not job.future.done():
                 job.future.set_result(outputs)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from aihub import stages
 from aihub.metrics import Limited
 from aihub.problems import N_, Problem
 from inference.engine.batching import DeadlinePassed, RunnerDied
@@ -54,6 +55,8 @@ class Ticket:
     def read(self) -> None:
         """The request is read whole: what happens from now on until `run` is preprocessing."""
         self._read_at = time.monotonic()
+        if (traced := stages.of_call.get()) is not None:
+            traced.read = self._read_at
 
     async def run(
         self, inputs: Arrays, *, deadline: float | None = None, receive: Receive | None = None

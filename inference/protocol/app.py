@@ -136,6 +136,7 @@ class InferApp:
             "status": status,
             "model": call.model,
             "version": call.version,
+            "variant": call.variant,
             "principal": call.principal.id if call.principal else "",
             "items": call.items,
             "bytes": call.request.received,

@@ -25,6 +25,11 @@ class Asked:
     predicts: bool = False
     outcome: str = OK
 
+    @property
+    def variant(self) -> str:
+        """The form of the version that answers, or would."""
+        return self.form[-1]
+
     def admitted(self, admitted: Admitted) -> None:
         """The caller is known, and may call what they asked for."""
         self.principal, self.model = admitted.principal, admitted.route.name

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
 import pytest
+from tritonclient.grpc import InferenceServerClient, InferInput
 
 from tests.contract.batching import json_lines, started, succeeded
 from tests.contract.calls import API, predict_json, publish, unique
@@ -89,6 +91,26 @@ def test_a_prediction_is_a_span_of_its_callers_trace(
     assert span.attributes["aihub.version"] == "1.0.0"
     assert span.attributes["http.response.status_code"] == 200
     assert span.attributes["url.path"] == f"{API}/models/{tiny}/predict/"
+    assert span.attributes["aihub.variant"] == "reference"
+    preprocess, queue, compute = (
+        collector.one(stage, trace) for stage in ("preprocess", "queue", "compute")
+    )
+    assert {stage.parent for stage in (preprocess, queue, compute)} == {span.id}
+    times = [span.start, preprocess.start, queue.start, compute.start, compute.end, span.end]
+    assert times == sorted(times)
+    assert (preprocess.end, queue.end) == (queue.start, compute.start)
+
+
+def test_an_inference_over_grpc_is_a_span_too(traced: Hub, collector: Collector, tiny: str) -> None:
+    trace, headers = "7" * 32, dict(_sampled(traced, "7" * 32).headers)
+    with InferenceServerClient(f"127.0.0.1:{traced.env.AIHUB_GRPC_PORT}") as client:
+        given = InferInput("x", [1, 4], "FP32")
+        given.set_data_from_numpy(np.ones((1, 4), dtype=np.float32))
+        said = {name: headers[name] for name in ("authorization", "traceparent")}
+        client.infer(tiny, [given], headers=said)
+    span = collector.one("inference.GRPCInferenceService/ModelInfer", trace)
+    assert (span.role, span.parent) == ("all", CALLER)
+    assert span.attributes["aihub.model"] == tiny
 
 
 def test_lines_of_the_log_name_their_trace(traced: Hub, collector: Collector, tiny: str) -> None:
@@ -138,7 +160,7 @@ def test_what_nobody_has_traced_is_not_sent(traced: Hub, collector: Collector, t
     last = "4" * 32
     assert _sampled(traced, last).get(f"{API}/models/{tiny}/").status_code == 200
     collector.one("GET api/v1/models/<str:name>/", last)
-    assert {span.trace for span in collector.spans} <= {c * 32 for c in "1246"} | {TRACE}
+    assert {span.trace for span in collector.spans} <= {c * 32 for c in "12467"} | {TRACE}
 
 
 def test_no_span_holds_a_secret(traced: Hub, collector: Collector, tiny: str) -> None:

@@ -14,6 +14,7 @@ from aihub.env import BASE_DIR
 from ops.launch.container import command, prepare
 from tests.hub import hub_environ
 from tests.ops.launching import Program, plain_environ, processes_of, wait_until
+from tests.otlp import collecting
 from tests.ports import free_port
 from tests.stack import Stack
 
@@ -95,6 +96,28 @@ def test_a_health_port_that_is_taken_is_one_sentence(environ: dict[str, str]) ->
     assert f"AIHub cannot start. It cannot listen on port {port} of 127.0.0.1" in program.text
     assert "set AIHUB_HEALTH_PORT to a free one" in program.text
     assert "Traceback" not in program.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["web", "infer"])
+def test_what_a_role_traced_is_sent_before_it_ends(environ: dict[str, str], role: str) -> None:
+    with collecting() as collector:
+        traces = {
+            "AIHUB_TRACE_ENDPOINT": collector.url,
+            "AIHUB_TRACE_SAMPLE": "1",
+            "OTEL_BSP_SCHEDULE_DELAY": "600000",  # or they would be sent before
+        }
+        program = Program(["-m", "ops.launch.container", role], environ | traces)
+        path = "/api/v1/models/" if role == "web" else "/v2/models/none"
+        url = f"http://127.0.0.1:{environ['AIHUB_PORT']}"
+        try:
+            wait_until(lambda: _status(f"{url}/livez") == 200, f"{role} to live")
+            assert _status(url + path) == 401
+            program.process.terminate()
+            program.read_to_end()
+        finally:
+            program.close()
+    assert [span.role for span in collector.spans] == [role]
 
 
 @pytest.mark.slow

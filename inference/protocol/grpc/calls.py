@@ -139,6 +139,7 @@ def note(call: Call, answer: object) -> None:
         "status": status,
         "model": call.model,
         "version": call.version,
+        "variant": call.variant,
         "principal": call.principal.id if call.principal else "",
         "items": call.items,
         "bytes": call.received,

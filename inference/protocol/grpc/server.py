@@ -1,5 +1,7 @@
 """The gRPC server, in the same event loop as the HTTP server."""
 
+from collections.abc import Sequence
+
 import grpc
 from grpc import aio
 
@@ -15,8 +17,17 @@ _METADATA_MAX = 16 * 1024  # bytes, of which a token may take most
 class GrpcServer:
     """Answers `inference.GRPCInferenceService`. Port 0 is any free one; `port` is the real one."""
 
-    def __init__(self, services: Services, host: str, port: int, *, log: Log) -> None:
+    def __init__(
+        self,
+        services: Services,
+        host: str,
+        port: int,
+        *,
+        log: Log,
+        interceptors: Sequence[aio.ServerInterceptor] = (),
+    ) -> None:
         self._log = log
+        self._interceptors = interceptors
         self.port = port
         self._host = host
         self._services = services
@@ -28,7 +39,8 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Listen; OSError where the address is taken or not this machine's."""
-        server = aio.server(options=_options(self._services.limits.body))
+        options = _options(self._services.limits.body)
+        server = aio.server(interceptors=self._interceptors, options=options)
         generic = grpc.method_handlers_generic_handler(SERVICE, handlers(self._services, self._log))
         server.add_generic_rpc_handlers((generic,))
         self.port = self._bound(server)
