@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from packaging.utils import canonicalize_name
 
 from aihub.env import BASE_DIR, Env
 from tests.contract.batching import json_lines, rows, started, succeeded
@@ -34,6 +35,10 @@ FLAGS = """
 from pathlib import Path
 files = (path for place in ("/app", "/opt/venv") for path in Path(place).rglob("*.pyc"))
 print({int.from_bytes(file.open("rb").read(8)[4:], "little") for file in files})
+"""
+INSTALLED = """
+from importlib.metadata import distributions
+print(*{f"{one.name}=={one.version}" for one in distributions()})
 """
 REFUSED = ("Read-only file system", "Permission denied", "Errno 30", "Errno 13")
 
@@ -172,6 +177,19 @@ def test_byte_code_is_there_and_bears_no_time(podman: Podman) -> None:
     assert compiled == number
     options = ["--rm", "--entrypoint", "python"]
     assert podman.run(IMAGE, "-c", FLAGS, options=options).split() == ["{1}"]
+
+
+def test_every_package_in_it_is_pinned(podman: Podman) -> None:
+    found = podman.run(IMAGE, "-c", INSTALLED, options=["--rm", "--entrypoint", "python"]).split()
+    lines = (BASE_DIR / "requirements.txt").read_text().splitlines()
+    pinned = {_plain(line.partition(";")[0]) for line in lines if line and line[0] != "#"}
+    assert {_plain(one) for one in found} <= pinned
+
+
+def _plain(requirement: str) -> str:
+    """`name==1.0` of `Na_me==1.0+cpu`: a CPU build of torch is torch."""
+    name, _, version = requirement.partition("==")
+    return f"{canonicalize_name(name)}=={version.partition('+')[0]}"
 
 
 def test_it_is_small_and_computes_on_the_processor(podman: Podman) -> None:
