@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,21 @@ def test_the_hub_and_all_it_needs_are_there() -> None:
 @pytest.mark.parametrize("service", each())
 def test_its_image_is_pinned(service: dict[str, Any]) -> None:
     assert PINNED.search(service["image"]), service["image"]
+
+
+def test_kubernetes_runs_the_same_versions() -> None:
+    ours = dict(service["image"].rsplit(":", 1) for service in services().values())
+    found = {pair for path in (BASE_DIR / "k8s").rglob("*.yaml") for pair in pinned_in(path)}
+    assert {name for name, _ in found} >= {"mysql", "redis", "kong", "quay.io/minio/minio"}
+    assert {(name, tag) for name, tag in found if ours.get(name, tag) != tag} == set()
+
+
+def pinned_in(path: Path) -> Iterator[tuple[str, str]]:
+    """The images that a manifest names with a tag, and those that a kustomization gives one."""
+    for document in yaml.safe_load_all(path.read_text()):
+        for image in (document or {}).get("images", ()):
+            yield image.get("newName", image["name"]), image["newTag"]
+    yield from re.findall(r"image: (\S+):([\w.-]+)$", path.read_text(), re.MULTILINE)
 
 
 def test_our_image_is_this_version() -> None:
