@@ -171,3 +171,14 @@ def test_nobody_waits_for_a_database_that_is_away(source: Source, path: Path) ->
     reads = source.reads
     asyncio.run(Freshener(poller)())
     assert source.reads == reads
+
+
+def test_it_knows_how_long_the_database_has_been_away(source: Source, path: Path) -> None:
+    poller = Poller([source.snapshot(path)], source.revision)
+    poller.looked_at -= 60
+    source.away = True
+    poller.poll()
+    assert poller.age() > 60
+    source.away = False
+    poller.poll()  # nothing changed, and that is known
+    assert poller.age() < 30

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from ops.identity import backends
@@ -95,3 +96,12 @@ def test_a_counter_that_is_away_lets_people_in(
     monkeypatch.setattr(backends, "_throttle", away)
     fail(3)
     assert login(password=PASSWORD).status_code == 200
+
+
+def test_what_it_refuses_is_counted(developer: User) -> None:
+    name, labels = "aihub_limit_hits_total", {"limit": "login"}
+    before = REGISTRY.get_sample_value(name, labels) or 0.0
+    fail(FAILURES)
+    for _ in range(2):
+        login()
+    assert REGISTRY.get_sample_value(name, labels) == before + 2

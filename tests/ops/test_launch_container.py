@@ -40,14 +40,25 @@ def environ(stack: Stack) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("role", "console_answers"), [("web", 302), ("infer", 404)])
-def test_a_role_serves_its_own(environ: dict[str, str], role: str, console_answers: int) -> None:
+@pytest.mark.parametrize(
+    ("role", "console_answers", "needs"),
+    [("web", 302, {"database"}), ("infer", 404, {"snapshot", "grpc"})],
+)
+def test_a_role_serves_its_own(
+    environ: dict[str, str], role: str, console_answers: int, needs: set[str]
+) -> None:
     program = Program(["-m", "ops.launch.container", role], environ)
     url = f"http://127.0.0.1:{environ['AIHUB_PORT']}"
     try:
         wait_until(lambda: _status(f"{url}/livez") == 200, f"{role} to live")
         wait_until(lambda: _status(f"{url}/readyz") == 200, f"{role} to be ready")
+        assert httpx.get(f"{url}/readyz").json()["checks"] == dict.fromkeys(needs, True)
         assert _status(f"{url}/") == console_answers
+        page = httpx.get(f"{url}/metrics").text
+        assert f'aihub_build_info{{role="{role}"' in page
+        assert ("inference_snapshot_age_seconds" in page) == (role == "infer")
+        assert ("aihub_database_up 1.0" in page) == (role == "web")
+        assert 'aihub_limit_hits_total{limit="body"} 0.0' in page
         assert _health_check(environ) == 0
         program.process.terminate()
         program.read_to_end()

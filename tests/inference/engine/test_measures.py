@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.metrics_cost import costs
 from inference.engine.measures import (
     FORGET_EVERY,
     OTHER,
@@ -102,3 +103,7 @@ def test_a_thousand_label_sets_are_the_most() -> None:
     shared = {key: form for key, form in measures.forms.items() if key[0] == OTHER}
     assert isinstance(shared[OTHER, "", ""], Form)
     assert sum(shared[OTHER, "", ""].total.buckets) == 275
+
+
+def test_counting_a_prediction_takes_next_to_no_time() -> None:
+    assert costs(rounds=100)[0] < 20  # µs; docs/metrics.md says how little it is
