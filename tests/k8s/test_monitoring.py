@@ -1,0 +1,26 @@
+"""Prometheus, Alertmanager and Grafana in a cluster."""
+
+import pytest
+
+from tests.k8s.manifests import objects_of
+
+EXAMPLE = "examples/monitoring"
+
+
+def test_prometheus_may_read_pods_of_its_namespace_and_nothing_else() -> None:
+    objects = objects_of(EXAMPLE)
+    rights = objects.one("Role", "prometheus")["rules"]
+    assert rights == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    bound = [b["subjects"] for b in objects.of("ClusterRoleBinding")]
+    assert all(subject["name"] != "prometheus" for subjects in bound for subject in subjects)
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_what_was_measured_outlives_its_pod(name: str) -> None:
+    (claim,) = objects_of(EXAMPLE).one("StatefulSet", name)["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"]
+
+
+def test_no_password_stands_in_the_manifests() -> None:
+    """Secrets are made by whoever runs the hub; Pods only name them."""
+    assert list(objects_of(EXAMPLE).of("Secret")) == []
