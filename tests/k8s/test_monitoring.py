@@ -1,8 +1,10 @@
 """Prometheus, Alertmanager and Grafana in a cluster."""
 
 import pytest
+import yaml
 
-from tests.k8s.manifests import objects_of
+from aihub.env import BASE_DIR
+from tests.k8s.manifests import Workload, objects_of
 
 EXAMPLE = "examples/monitoring"
 
@@ -24,3 +26,14 @@ def test_what_was_measured_outlives_its_pod(name: str) -> None:
 def test_no_password_stands_in_the_manifests() -> None:
     """Secrets are made by whoever runs the hub; Pods only name them."""
     assert list(objects_of(EXAMPLE).of("Secret")) == []
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager", "grafana"])
+def test_compose_runs_the_same(name: str) -> None:
+    (image,) = (w.pod["containers"][0]["image"] for w in workloads() if w.name == name)
+    compose = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["services"]
+    assert image == compose[name]["image"]
+
+
+def workloads() -> list[Workload]:
+    return list(objects_of(EXAMPLE).workloads())
