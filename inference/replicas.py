@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from aihub import __version__
 from aihub.events import SYSTEM, Event, emit
 from inference.engine.breaker import CLOSED
 from inference.models import Replica
@@ -104,6 +105,7 @@ class Reporter:
             defaults={
                 "pool": self._pool,
                 "cpu": self._cpu,
+                "version": __version__,
                 "loaded": list(said["loaded"]),
                 "breakers": [_dated(breaker) for breaker in said["breakers"]],
                 "memory": said["memory"],

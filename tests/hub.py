@@ -159,7 +159,7 @@ class Hub:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=STARTS_WITHIN,
+            timeout=4 * STARTS_WITHIN,
             check=False,
         )
 

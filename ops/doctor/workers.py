@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 
+from aihub import __version__
 from inference.replicas import replicas_alive
 from ops.doctor.findings import Finding, fail, ok, warn
-from registry.processing.worker import BATCH, PROCESSING, QUEUES, waits, workers_alive
+from registry.processing.worker import (
+    BATCH,
+    PROCESSING,
+    QUEUES,
+    heartbeats,
+    waits,
+    workers_alive,
+)
 
 ROLES = {PROCESSING: "worker", BATCH: "batch"}
 
@@ -20,6 +28,20 @@ def check() -> Iterator[Finding]:
             "no replica of infer gave a sign of life within 15 s: nothing predicts",
             "Nothing where the hub is stopped; else look at the role's pods and log.",
         )
+    yield from _versions()
+
+
+def _versions() -> Iterator[Finding]:
+    """Who runs another version than this: a rollout that is under way, or that got stuck."""
+    running = [*heartbeats().values_list("version", "name", "queue")]
+    running += [(*row, "infer") for row in replicas_alive().values_list("version", "name")]
+    for version, name, queue in sorted(running):
+        if version not in ("", __version__):
+            role = ROLES.get(queue, queue)
+            yield warn(
+                f"{name} ({role}) runs version {version}, this is {__version__}",
+                f"Nothing while an upgrade rolls on; else “kubectl rollout status deploy/{role}”.",
+            )
 
 
 def _queue(queue: str) -> Finding:

@@ -54,10 +54,11 @@ class Job(Leased):
 
 
 class WorkerHeartbeat(models.Model):
-    """A worker that served a queue and was alive at `at`."""
+    """A worker that served a queue, of a `version` of the hub, and was alive at `at`."""
 
     name = models.CharField(max_length=150)
     queue = models.CharField(max_length=32, default="celery")
+    version = models.CharField(max_length=32, blank=True, default="", db_default="")
     at = models.DateTimeField()
 
     class Meta:

@@ -16,9 +16,10 @@ from datetime import timedelta
 from typing import Protocol
 
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from aihub import request_context, tracing
+from aihub import __version__, request_context, tracing
 from registry.file_cache import kept
 from registry.models import WorkerHeartbeat
 from registry.processing import counting, jobs, leases, pipeline
@@ -227,11 +228,16 @@ class Housekeeper(threading.Thread):
 def beat(name: str, queue: str = PROCESSING) -> None:
     """Write down that this worker is alive, and forget those that have long been gone."""
     now = timezone.now()
-    WorkerHeartbeat.objects.update_or_create(name=name, queue=queue, defaults={"at": now})
+    said = {"at": now, "version": __version__}
+    WorkerHeartbeat.objects.update_or_create(name=name, queue=queue, defaults=said)
     WorkerHeartbeat.objects.filter(at__lt=now - timedelta(days=1)).delete()
 
 
 def workers_alive(queue: str = PROCESSING) -> int:
     """How many workers of a queue gave a sign of life within the last 15 s."""
-    since = timezone.now() - ALIVE_FOR
-    return WorkerHeartbeat.objects.filter(queue=queue, at__gte=since).count()
+    return heartbeats().filter(queue=queue).count()
+
+
+def heartbeats() -> QuerySet[WorkerHeartbeat]:
+    """Those of the last 15 s, of every queue."""
+    return WorkerHeartbeat.objects.filter(at__gte=timezone.now() - ALIVE_FOR)

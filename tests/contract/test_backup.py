@@ -15,6 +15,7 @@ from tests.contract.making import tiny_onnx
 from tests.hub import Hub, hub_environ
 from tests.stack import Stack
 
+pytestmark = pytest.mark.timeout(300)  # a hub is made, and another one of its backup
 INPUT = [[1.0, 2.0, 3.0, 4.0]]
 READY = "import django\ndjango.setup()\n"
 # What restoring changes on purpose, so that replicas look again.

@@ -17,7 +17,8 @@ from aihub.events import SYSTEM
 from ops.doctor import clock, configuration, database, examination, permissions, versions, workers
 from ops.doctor.findings import Finding, Level, fail, ok
 from ops.notifications.webhooks import webhook_create
-from registry.models import Team
+from registry.models import Team, WorkerHeartbeat
+from registry.processing.worker import PROCESSING, beat
 from tests.ops.making import URL
 from tests.registry.making import make_model, publish
 
@@ -95,6 +96,15 @@ def test_work_that_no_worker_takes_is_a_failure(alpha: Team) -> None:
     assert failures(workers.check()) == []
     publish(make_model(alpha))
     assert "work waits" in failures(workers.check())[0].what
+
+
+def test_who_runs_another_version_is_told() -> None:
+    beat("worker-1:7", PROCESSING)
+    beat("worker-2:7", PROCESSING)
+    WorkerHeartbeat.objects.filter(name="worker-2:7").update(version="0.0.9")
+    said = "\n".join(finding.what for finding in workers.check())
+    assert "worker-2:7 (worker) runs version 0.0.9" in said
+    assert "worker-1:7" not in said
 
 
 def test_webhooks_of_an_old_key_are_counted(alpha: Team) -> None:

@@ -1,5 +1,6 @@
 """The schema as the last release's code meets it while an upgrade rolls on."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,7 +73,7 @@ def sample(column: dict[str, Any]) -> Any:
     return {
         "BooleanField": True,
         "DateTimeField": connection.ops.adapt_datetimefield_value(timezone.now()),
-        "UUIDField": "0123456789abcdef0123456789abcdef",
+        "UUIDField": models.UUIDField().get_db_prep_value(uuid.uuid4(), connection),
         "JSONField": "{}",
         "FloatField": 0.5,
         "DecimalField": "0.5",

@@ -84,7 +84,7 @@ def test_services_that_are_set_up_wrongly(services: Services, environ: dict[str,
     assert "AIHUB_TRUSTED_PROXY is set" in configuration
     assert "AIHUB_PUBLIC_URL" in configuration
     assert "AIHUB_TRUSTED_PROXIES" in configuration
-    assert "AIHUB_ALLOWED_HOSTS" in told(said, "configuration", "fail")
+    assert "AIHUB_ALLOWED_HOSTS" in configuration
     levels = {f["level"] for f in said["findings"] if f["check"] in ("cache", "clock")}
     assert levels == {"ok"}
 

@@ -43,11 +43,11 @@ def _archived(commit: str) -> bytes:
     return done.stdout
 
 
-@pytest.mark.parametrize("stack", ["embedded", "services"])
-def test_it_passes_its_own_tests(old_code: Path, stack: str) -> None:
+@pytest.mark.parametrize("kind", ["embedded", "services"])
+def test_it_passes_its_own_tests(old_code: Path, kind: str) -> None:
     done = subprocess.run(
         (
-            *(sys.executable, "-m", "pytest", "-q", "-p", "new_schema", f"--stack={stack}"),
+            *(sys.executable, "-m", "pytest", "-q", "-p", "new_schema", f"--stack={kind}"),
             *("-p", "no:cacheprovider", *HUB),
         ),
         cwd=old_code,
