@@ -50,7 +50,8 @@ def test_every_section_says_what_it_means_where_to_look_and_whom_to_call() -> No
 def test_every_deployment_and_job_that_is_named_is_there() -> None:
     deployments = set(re.findall(r"deploy/(\w+)", BOTH)) - {"deploy"}
     assert deployments <= named("Deployment")
-    assert set(re.findall(r"job/(\w+)", BOTH)) <= named("Job")
+    assert set(re.findall(r"\bjob/(\w+)", BOTH)) <= named("Job")
+    assert set(re.findall(r"\bcronjob/(\w+)", BOTH)) <= named("CronJob")
     assert set(re.findall(r"get hpa (\w+)|hpa/(\w+)", BOTH)) <= {
         (name, "") for name in named("HorizontalPodAutoscaler")
     }
