@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aihub.env import Env
 from tests.contract.batching import json_lines, output, started, succeeded
 from tests.contract.calls import API, predict_json, published, set_alias, unique
 from tests.contract.making import tiny_onnx
@@ -18,8 +19,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.timeout(300)  # a hub is made, and another one of its backup
 INPUT = [[1.0, 2.0, 3.0, 4.0]]
 READY = "import django\ndjango.setup()\n"
-# What restoring changes on purpose, so that replicas look again.
-GROWS = "registry.revision"
+GROWS = "registry.revision"  # on purpose, so that replicas look again
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,34 @@ def place(hub: Hub, content: Content, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def restored(stack: Stack, place: str) -> Iterator[Hub]:
-    """An empty hub, of which the backup was made."""
+def between(stack: Stack, hub: Hub, place: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a laptop's hub, which was made of the backup, was backed up to.
+
+    So that rows go from one kind of database to another and back, where there are two.
+    """
+    theirs = {name: "" for name in hub.environ if name in Env.__dataclass_fields__}
+    home = {
+        "AIHUB_HOME": str(stack.folder / "laptop"),
+        "AIHUB_SECRET_KEY": hub.environ["AIHUB_SECRET_KEY"],
+    }
+    kept_at = {
+        name.replace("AIHUB_", "AIHUB_BACKUP_"): value
+        for name, value in hub.environ.items()
+        if name in ("AIHUB_S3_ENDPOINT", "AIHUB_S3_ACCESS_KEY", "AIHUB_S3_SECRET_KEY")
+    }
+    laptop = Hub(hub.environ | theirs | home | kept_at)
+    folder = str(tmp_path_factory.mktemp("between"))
+    for arguments in (("restore", place), ("create", folder)):
+        done = laptop.manage("backup", *arguments)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def restored(stack: Stack, between: str) -> Iterator[Hub]:
+    """An empty hub, of which the backup of the laptop's was made."""
     made = Hub(hub_environ(stack, "restored"))
-    done = made.manage("backup", "restore", place)
+    done = made.manage("backup", "restore", between)
     assert done.returncode == 0, done.stderr
     try:
         yield made

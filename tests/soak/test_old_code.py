@@ -48,7 +48,7 @@ def test_it_passes_its_own_tests(old_code: Path, kind: str) -> None:
     done = subprocess.run(
         (
             *(sys.executable, "-m", "pytest", "-q", "-p", "new_schema", f"--stack={kind}"),
-            *("-p", "no:cacheprovider", *HUB),
+            *("-p", "no:cacheprovider", "--timeout=600", *HUB),
         ),
         cwd=old_code,
         env=os.environ
