@@ -27,7 +27,7 @@ from django.test import Client
 from django.conf import settings
 settings.ALLOWED_HOSTS = ["*"]
 for proto in ("http", "https"):
-    answer = Client(headers={"X-Forwarded-Proto": proto}).get("/livez")
+    answer = Client(headers={"X-Forwarded-Proto": proto}).get("/api/docs/")
     print(answer.status_code, answer.get("Strict-Transport-Security", "-"))
 """
 
@@ -77,7 +77,7 @@ def test_what_is_not_fit_for_production_is_named(
 
 
 def test_https_is_believed_of_a_proxy_of_ours_alone(tmp_path: Path) -> None:
-    """And a probe over plain HTTP gets its answer, not a redirect."""
+    """And a call over plain HTTP gets its answer, not a redirect."""
     behind = run(tmp_path, "-c", SHOW).stdout.split("\n")
     assert behind[:2] == ["200 -", "200 max-age=31536000"]
     alone = run(tmp_path, "-c", SHOW, AIHUB_TRUSTED_PROXIES="0").stdout.split("\n")
