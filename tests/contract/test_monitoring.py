@@ -21,7 +21,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from tests.contract.batching import json_lines, started, wait_over
-from tests.contract.calls import API, predict_json, publish, published, unique
+from tests.contract.calls import API, predict_json, publish, unique
 from tests.contract.making import tiny_onnx
 from tests.hub import Hub, hub_environ
 from tests.monitoring import (
@@ -43,6 +43,7 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.slow
 
+VERSIONS = ("1.0.0", "2.0.0")
 WITHIN = 30.0  # seconds until what happened can be asked for
 TOKEN, PASSWORD = "a token of the tests", "a password of the tests"
 # What Grafana computes from a dashboard's range of time and from how often is scraped.
@@ -145,8 +146,10 @@ def live(monitored: Monitored, folder: Path) -> None:
     """What happens to a hub, twice: a rate needs something to grow."""
     hub, model = monitored.hub, monitored.model
     client, file = hub.client(), tiny_onnx(folder / "tiny.onnx")
-    for version in ("1.0.0", "2.0.0"):
-        published(hub, model, version, file, task="tensor", team="alpha")
+    for version in VERSIONS:
+        publish(client, model, version, file, task="tensor", team="alpha").raise_for_status()
+    for version in VERSIONS:
+        hub.wait_ready(model, version)
     path = f"{API}/models/{model}/versions/2.0.0/breaker/"
     assert client.put(path, json={"force": "open"}).status_code == 200
     hub.wait_until(lambda: call(client, model, "2.0.0").status_code == 503, "the breaker", WITHIN)
