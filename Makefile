@@ -20,7 +20,7 @@ PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_
 	--deselect tests/inference/test_optimisation.py::TestForReal
 HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 		v2.py grpc.py texts.py variants.py programs.py schema.py kubernetes_probes.py \
-		monitoring.py),\
+		monitoring.py smoke.py tracing.py),\
 		$(wildcard tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
 
@@ -108,7 +108,7 @@ clean: ## Remove caches; the hub's data (var/) and .venv stay
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
 
 help: ## List these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 # --- what is installed, and when: a stamp is as old as the requirements it stands for ---
 

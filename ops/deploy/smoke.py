@@ -10,6 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
@@ -21,7 +23,11 @@ VALUES: Mapping[str, Any] = {"BYTES": "smoke", "BOOL": False}  # of other types:
 
 
 class NotWell(Exception):
-    """What is wrong with the hub."""
+    """What is wrong with the hub; the status that it answered, 0 where it did not."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Hub:
@@ -35,23 +41,31 @@ class Hub:
         if key:
             self._headers["Authorization"] = f"Api-Key {key}"
 
-    def call(self, path: str, document: Any = None) -> Any:
-        """The JSON that a GET of the path answers, or a POST of the document; NotWell."""
+    def ask(self, path: str, document: Any = None) -> bytes:
+        """What a GET of the path answers, or a POST of the document; NotWell."""
         body = None if document is None else json.dumps(document).encode()
         request = Request(self.url + path, body, self._headers)  # noqa: S310 - checked above
         try:
             with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-                return json.load(answer)
+                content: bytes = answer.read()
+                return content
         except HTTPError as error:
             said = error.read(500).decode(errors="replace")
-            raise NotWell(f"{path} answers {error.code}: {said}") from None
-        except (OSError, ValueError) as error:
+            raise NotWell(f"{path} answers {error.code}: {said}", error.code) from None
+        except (OSError, HTTPException) as error:
             raise NotWell(f"{path} does not answer: {error}") from None
+
+    def call(self, path: str, document: Any = None) -> Any:
+        """As `ask`, of JSON."""
+        try:
+            return json.loads(self.ask(path, document))
+        except ValueError:
+            raise NotWell(f"{path} answers something else than JSON") from None
 
 
 def check(hub: Hub, *, model: str, predicting: bool, patience: float) -> list[str]:
     """What was found well, a line each; NotWell at the first thing that is not."""
-    _until(lambda: hub.call("/readyz"), patience)
+    _until(lambda: ready(hub), patience)
     found = ["ready", f"answers as {hub.call('/v2')['name']}"]
     if not predicting:
         return [*found, "no AIHUB_API_KEY is set: nothing was predicted"]
@@ -60,6 +74,17 @@ def check(hub: Hub, *, model: str, predicting: bool, patience: float) -> list[st
         return [*found, "the key may call no model: nothing was predicted"]
     predict(hub, model)
     return [*found, f"{model} predicts"]
+
+
+def ready(hub: Hub) -> None:
+    """NotWell unless predictions and the console answer, and `/readyz`, which a gateway hides."""
+    try:
+        hub.call("/readyz")
+    except NotWell as wrong:
+        if wrong.status != HTTPStatus.NOT_FOUND:
+            raise
+    hub.call("/v2/health/ready")
+    hub.ask("/login/")
 
 
 def predict(hub: Hub, model: str) -> None:

@@ -34,6 +34,7 @@ class Hub(ThreadingHTTPServer):
     """What the smoke test asks, answered with one status."""
 
     status = 200
+    hidden = ""  # a path that is not there
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
@@ -43,7 +44,7 @@ class _Answering(BaseHTTPRequestHandler):
     server: Hub
 
     def do_GET(self) -> None:
-        self.send_response(self.server.status)
+        self.send_response(404 if self.path == self.server.hidden else self.server.status)
         self.end_headers()
         self.wfile.write(b'{"name": "aihub"}')
 
@@ -182,6 +183,15 @@ def test_all_go_back_where_the_hub_does_not_answer(cluster: Cluster) -> None:
     assert done.returncode == 1
     assert "smoke: /readyz answers 503" in done.stderr
     assert cluster.told("revisions") == {"web": "3", "infer": "4", "grafana": "1"}
+
+
+def test_a_gateway_may_hide_how_the_hub_is(cluster: Cluster) -> None:
+    cluster.hub.hidden = "/readyz"
+    assert cluster.deploy().returncode == 0
+    cluster.hub.hidden = "/login/"
+    done = cluster.deploy()
+    assert done.returncode == 1
+    assert "smoke: /login/ answers 404" in done.stderr
 
 
 def test_what_did_not_change_or_is_new_is_not_put_back(cluster: Cluster) -> None:
