@@ -1,5 +1,6 @@
 """One child process: its own session, its own log, tied to the life of this process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from ops.launch import counting
 
 LOG_LIMIT = 10 * 1024 * 1024
 TAIL_LIMIT = 32 * 1024
+SHOWN = 15  # lines of a log, at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,9 @@ class Child:
             self.process.wait()
 
     def last_lines(self) -> list[str]:
-        """The end of what it has logged since it was started."""
-        return tail(self.role.log, since=self.log_start)
+        """The end of what it has logged since it was started, as a person reads it."""
+        logged = tail(self.role.log, since=self.log_start)
+        return [line for text in logged for line in readable(text)][-SHOWN:]
 
 
 def rotate(log: Path, limit: int = LOG_LIMIT) -> None:
@@ -89,7 +92,17 @@ def rotate(log: Path, limit: int = LOG_LIMIT) -> None:
         log.replace(log.with_name(f"{log.name}.1"))
 
 
-def tail(log: Path, *, since: int = 0, lines: int = 15) -> list[str]:
+def readable(text: str) -> list[str]:
+    """A line of the log without what machines want of it: level, message, the trace of an error."""
+    try:
+        said = json.loads(text)
+        stack = said.get("error", {}).get("stack_trace", "")
+        return [f"{said['log']['level']}: {said['message']}", *stack.splitlines()]
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return [text]  # somebody else's
+
+
+def tail(log: Path, *, since: int = 0, lines: int = SHOWN) -> list[str]:
     """The last lines of a log, after so many bytes of it."""
     if not log.is_file():
         return []

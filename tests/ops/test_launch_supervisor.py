@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.launch.child import rotate, tail
+from ops.launch.child import readable, rotate, tail
 from tests.ops.launching import Program, plain_environ, processes_of, wait_until
 
 # Supervises the programs named in its first argument, as the launcher does the roles.
@@ -159,3 +159,12 @@ def test_the_tail_of_a_log(tmp_path: Path) -> None:
     log.write_text("".join(f"{number}\n" for number in range(30)))
     assert tail(log, lines=2) == ["28", "29"]
     assert tail(log, since=log.stat().st_size) == []
+
+
+def test_a_person_reads_what_machines_are_told() -> None:
+    line = {"log": {"level": "error"}, "message": "it fails", "process": {"pid": 1}}
+    assert readable(json.dumps(line)) == ["error: it fails"]
+    traced = {**line, "error": {"stack_trace": "Traceback:\n  here"}}
+    assert readable(json.dumps(traced)) == ["error: it fails", "Traceback:", "  here"]
+    for text in ("Segmentation fault", "[1]", '"text"', '{"log": 1}', "null"):
+        assert readable(text) == [text]
