@@ -15,7 +15,7 @@ import pytest
 from aihub.env import BASE_DIR
 from tests.hub import hub_environ
 from tests.k8s.manifests import Manifests, Workload, objects_of
-from tests.k8s.rules.environment import FROM_FIELDS, environ_of
+from tests.k8s.rules.environment import environ_of
 from tests.k8s.rules.probes import PROBES
 from tests.ops.launching import wait_until
 from tests.ports import free_port
@@ -56,8 +56,7 @@ def running(stack: Stack) -> Iterator[dict[str, Running]]:
     base = hub_environ(stack, "probes")
     subprocess.run([*_program("prepare")], env=base, cwd=BASE_DIR, check=True, capture_output=True)
     manifests = objects_of("overlays/production")
-    with ExitStack() as cleanup, pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FROM_FIELDS, "status.podIP", "127.0.0.1")
+    with ExitStack() as cleanup:
         started = {}
         for role in ROLES:
             started[role] = _start(role, manifests, base)
@@ -72,10 +71,10 @@ def test_every_probe_is_answered(running: dict[str, Running], role: str) -> None
     assert running[role].process.poll() is None
 
 
-def test_the_names_of_others_are_still_refused(running: dict[str, Running]) -> None:
+def test_a_page_is_for_those_who_ask_for_it_by_name(running: dict[str, Running]) -> None:
     web = running["web"]
     wait_until(lambda: _is_good(web.ask("livenessProbe")), "web")
-    url = f"http://127.0.0.1:{web.environ['AIHUB_PORT']}/livez"
+    url = f"http://127.0.0.1:{web.environ['AIHUB_PORT']}/login/"
     assert httpx.get(url, headers={"Host": "hub.example.com"}).status_code == 200
     assert httpx.get(url, headers={"Host": "another.example.com"}).status_code == 400
 

@@ -1,6 +1,5 @@
 """The hub's variables: names that the settings know, values that they take."""
 
-import re
 from collections.abc import Iterator, Mapping
 
 from django.core.exceptions import ImproperlyConfigured
@@ -9,10 +8,6 @@ from aihub import env
 from aihub.env import Env
 from ops.launch.container import ROLES
 from tests.k8s.manifests import Manifests, Object, Workload, example_secrets, quantity
-
-# Where Kubernetes itself fills a value in.
-FROM_FIELDS = {"status.podIP": "10.1.2.3", "spec.nodeName": "node-1", "metadata.name": "pod-1"}
-_EXPANDED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
 def names_are_known(manifests: Manifests) -> Iterator[str]:
@@ -81,12 +76,10 @@ def environ_of(manifests: Manifests, w: Workload, container: Object) -> dict[str
     environ = dict(IMAGE)
     for source in container.get("envFrom", ()):
         environ |= _data(manifests, w, source["configMapRef"]["name"])
-    own: dict[str, str] = {}  # only these are filled in, in their order
     for variable in container.get("env", ()):
-        value = _value(manifests, w, variable)
+        value = _value(variable)
         if value is not None:
-            own[variable["name"]] = _EXPANDED.sub(lambda m: own.get(m[1], m[0]), value)
-    environ |= own
+            environ[variable["name"]] = value
     if container.get("args", [""])[0] in ROLES:
         environ["AIHUB_ROLE"] = container["args"][0]
     return environ
@@ -113,16 +106,11 @@ def _data(manifests: Manifests, w: Workload, name: str) -> dict[str, str]:
     return found["data"]
 
 
-def _value(manifests: Manifests, w: Workload, variable: Object) -> str | None:
+def _value(variable: Object) -> str | None:
+    """What stands there, or in the example of the Secret; None for what may be left out."""
     if "value" in variable:
         return variable["value"]
-    source = variable["valueFrom"]
-    if "fieldRef" in source:
-        return FROM_FIELDS[source["fieldRef"]["fieldPath"]]
-    if "configMapKeyRef" in source:
-        reference = source["configMapKeyRef"]
-        return _data(manifests, w, reference["name"])[reference["key"]]
-    reference = source["secretKeyRef"]
+    reference = variable["valueFrom"]["secretKeyRef"]
     return example_secrets()[reference["name"]].get(reference["key"])
 
 
