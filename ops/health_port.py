@@ -3,6 +3,7 @@
 A small thread beside the work answers it, so it answers while every child is busy.
 """
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from ops import health
 from ops.health import Check
+
+logger = logging.getLogger(__name__)
 
 Metrics = Callable[[], bytes]
 Answer = tuple[int, str, bytes]
@@ -63,7 +66,7 @@ class HealthPort:
         class Handler(_Handler):
             def do_GET(self) -> None:
                 page = pages.get(self.path.partition("?")[0])
-                self.answer(*(page() if page else _said(404, "not found")))
+                self.answer(*(_answer_of(page) if page else _said(404, "not found")))
 
         return Handler
 
@@ -104,6 +107,14 @@ def _health(checks: Mapping[str, Check]) -> Answer:
     finally:
         connection.close()  # of this thread, which ends
     return status, JSON, orjson.dumps(body)
+
+
+def _answer_of(page: Callable[[], Answer]) -> Answer:
+    try:
+        return page()
+    except Exception:
+        logger.exception("a page of the health port fails")
+        return _said(500, "failed")
 
 
 def _said(status: int, text: str) -> Answer:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client.core import Metric
@@ -24,14 +25,24 @@ class FolderCollector:
         """prometheus_client's protocol."""
         for folder in self._folders:
             forget_the_dead(folder)
-        yield from _merged([path for folder in self._folders for path in folder.glob("*.db")])
+        files = (path for folder in self._folders for path in folder.glob("*.db"))
+        yield from _merged([path for path in files if _is_begun(path)])
 
 
 def forget_the_dead(folder: Path) -> None:
     """Drop what is only true of living processes; what the dead have counted stays."""
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
         if not is_alive(int(pid)):
-            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+            with suppress(FileNotFoundError):  # another scrape was quicker
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether there is something in it: a process makes its file, and then fills it."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _merged(files: list[Path]) -> Iterable[Metric]:
@@ -39,5 +50,5 @@ def _merged(files: list[Path]) -> Iterable[Metric]:
         merge = MultiProcessCollector.merge
         found: Iterable[Metric] = merge([os.fspath(path) for path in files])  # type: ignore[no-untyped-call]
     except FileNotFoundError:  # a role is being started again: its folder was emptied meanwhile
-        found = _merged([path for path in files if path.exists()])
+        found = _merged([path for path in files if _is_begun(path)])
     return found

@@ -1,5 +1,6 @@
 """What Prometheus reads of predictions, through every door."""
 
+import asyncio
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from inference.engine.engine import Gone
+from inference.protocol.grpc.calls import Call, outcome
 from inference.protocol.metrics import EngineCollector
 from tests.inference.door import Door
 from tests.inference.grpc_door import GrpcDoor, tensor
@@ -166,6 +169,21 @@ def test_a_caller_who_leaves_is_counted(door: Door, change: Change) -> None:
             pytest.fail("nobody is there to be answered")
 
         await door.app(scope, receive, send)
+
+    door.run(leave())
+    assert change.of("inference_requests_total", model_name="rows", outcome="left", **FORM) == 1
+
+
+def test_a_caller_over_grpc_who_leaves_is_counted_once(door: Door, change: Change) -> None:
+    call = Call(*("ModelInfer", door.services, lambda *line: None, {}, "127.0.0.1"), predicts=True)
+    call.form = ("rows", "1.0.0", "reference")
+
+    async def leave() -> None:
+        async def gone() -> None:
+            raise Gone
+
+        with pytest.raises(asyncio.CancelledError):
+            await outcome(call, outcome(call, gone()))
 
     door.run(leave())
     assert change.of("inference_requests_total", model_name="rows", outcome="left", **FORM) == 1

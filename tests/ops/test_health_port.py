@@ -62,6 +62,16 @@ def test_it_answers_prometheus(client: httpx.Client) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
 
 
+def test_a_page_that_fails_is_told_as_such() -> None:
+    port = HealthPort("127.0.0.1", 0, lives={}, ready={}, metrics=lambda: bytes(1 // 0))
+    port.start()
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port.port}/metrics")
+    finally:
+        port.stop()
+    assert (answer.status_code, answer.json()) == (500, {"status": "failed"})
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/livez", 501)])
 def test_whatever_else_is_asked_is_refused_in_json(
     client: httpx.Client, method: str, path: str, status: int

@@ -94,5 +94,10 @@ def test_a_role_that_starts_begins_at_zero(tmp_path: Path) -> None:
     assert numbers(Page(FolderCollector(left.parent))) == {}
 
 
+def test_a_file_that_is_just_being_made_says_nothing_yet(tmp_path: Path) -> None:
+    (tmp_path / "counter_1.db").touch()
+    assert numbers(Page(FolderCollector(tmp_path))) == {}
+
+
 def test_a_folder_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     assert numbers(Page(FolderCollector(tmp_path / "worker", tmp_path / "batch"))) == {}
