@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import yaml
 from redis import Redis
@@ -17,6 +18,7 @@ from aihub import __version__, env
 from aihub.env import BASE_DIR
 from ops.compose.make_env import VARIABLES
 from ops.launch.container import ROLES
+from tests.ops.launching import wait_until
 from tests.ops.stack.compose import (
     FILE,
     hub_services,
@@ -229,6 +231,34 @@ def test_mysql_reads_its_settings() -> None:
     assert said["character-set-server"] == "utf8mb4"
     assert said["transaction-isolation"] == "READ-COMMITTED"
     assert said["innodb-flush-log-at-trx-commit"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "debian"),
+    [("prometheus", "prometheus"), ("alertmanager", "prometheus-alertmanager")],
+)
+def test_it_starts_by_the_command_that_it_is_given(name: str, debian: str, tmp_path: Path) -> None:
+    service, port = services()[name], free_port()
+    places = {where: str(local_path(what)) for what, where, how in mounts(service) if how == "ro"}
+    places |= {where: str(tmp_path) for _, where, how in mounts(service) if how != "ro"}
+    command = [_moved(word, places) for word in service["command"]]
+    command.append(f"--web.listen-address=127.0.0.1:{port}")
+    with running((debian, *command), tmp_path, port):
+        path = urlsplit(service["healthcheck"]["test"][-1]).path
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}{path}"), f"{name} to be ready")
+
+
+def _moved(argument: str, places: dict[str, str]) -> str:
+    """An option whose path lies where the container's volumes are here."""
+    option, _, value = argument.partition("=")
+    for where, here in places.items():
+        if Path(value).is_relative_to(where):
+            return f"{option}={here}{value.removeprefix(where)}"
+    return argument
+
+
+def _answers(url: str) -> bool:
+    return httpx.get(url).status_code == 200
 
 
 def test_the_bucket_is_the_hubs_and_its_key_opens_no_other() -> None:
