@@ -28,10 +28,10 @@ RUN python3 -m venv /opt/venv \
     && find /opt/venv -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
         -prune -exec rm -rf {} +
 ENV PYTHONHASHSEED=0
-# Packages bring a few files that are for other Pythons, which is no error.
-RUN python3 -m compileall -qq --invalidation-mode unchecked-hash /opt/venv/lib || true
+# Anew, what pip compiled for itself too. A few files of packages are for other Pythons: no error.
+RUN python3 -m compileall -qq -f --invalidation-mode unchecked-hash /opt/venv/lib || true
 COPY . /app
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
+RUN python3 -m compileall -q -f --invalidation-mode unchecked-hash /app
 
 FROM ${PYTHON_IMAGE}
 ARG SOURCE_DATE_EPOCH=315532800
