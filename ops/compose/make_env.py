@@ -57,6 +57,11 @@ VARIABLES = (
         "x86-64 is the build for CUDA, gigabytes larger.",
     ),
     Variable("AIHUB_SECRET_KEY", secret, "Signs sessions, tokens and manifests."),
+    Variable(
+        "AIHUB_SECRET_KEY_OLD",
+        _same(""),
+        "Another one that is taken too, while the key is replaced (docs/operations.md).",
+    ),
     Variable("AIHUB_ADMIN_PASSWORD", secret, "The hub's user “admin”."),
     Variable("MYSQL_ROOT_PASSWORD", secret, "MySQL's root, who is needed for backups alone."),
     Variable("MYSQL_PASSWORD", secret, "MySQL's user “aihub”, who has the database “aihub”."),

@@ -36,7 +36,7 @@ PARTS = {"mysql", "redis", "minio", "prometheus", "alertmanager", "grafana", "ko
 STATE = {"mysql", "redis", "minio"}
 OPEN = {"kong"}  # to everybody who reaches the machine
 PINNED = re.compile(r":(v?\d+\.\d+[\w.-]*|RELEASE\.[\dTZ-]+)$")
-OPTIONAL = {"TORCH_INDEX"}
+OPTIONAL = {"TORCH_INDEX", "AIHUB_SECRET_KEY_OLD"}
 # Images that write what they were told into files beside their programs.
 WRITES_ITS_CONFIGURATION = {"elasticsearch", "logstash", "kibana"}
 ELK = {"elasticsearch", "logstash", "kibana", "filebeat", "elasticsearch-setup", "kibana-setup"}
