@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from bench import bare, batch, compare, machine, many, neighbours, overload, registry_scale, swaps
+from bench.capacity import scenario as capacity
 from bench.environments import check_wrk, python_of
 from bench.places import BENCH, PLOT, RESULTS
 from bench.running import Run, arguments, last_found, measured, run_of
@@ -20,6 +21,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "neighbours": neighbours,
     "registry_scale": registry_scale,
     "batch": batch,
+    "capacity": capacity,
 }
 
 
@@ -38,6 +40,8 @@ def main() -> None:
     (RESULTS / "summary.md").write_text(_summary(texts))
     if "compare" in names:
         subprocess.run([python_of("plot"), BENCH / "plot.py", RESULTS, PLOT], check=True)
+    if "capacity" in names:
+        capacity.draw()
 
 
 def _measured(name: str, run: Run) -> str:

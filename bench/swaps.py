@@ -50,7 +50,7 @@ def run(run: Run) -> dict[str, Any]:
     """The same load without and with swaps."""
     with ExitStack() as stack:
         hub = stack.enter_context(hubs.running(run.shared))
-        urls = [stack.enter_context(_replica(run, number)) for number in range(REPLICAS)]
+        urls = [stack.enter_context(replica(run, number)) for number in range(REPLICAS)]
         post = hubs.photograph_post(hub, DEMONSTRATED)
         posts = [_at(url, post) for url in urls]
         _move(hub, LITE1)
@@ -71,7 +71,7 @@ def _at(url: str, post: Post) -> Post:
 
 
 @contextmanager
-def _replica(run: Run, number: int) -> Iterator[str]:
+def replica(run: Run, number: int) -> Iterator[str]:
     """A process that only predicts, over the hub's own database and files."""
     port = free_port()
     environ = hubs.environ(run.shared, port, AIHUB_ROLE="infer")
