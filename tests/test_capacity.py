@@ -16,7 +16,7 @@ from bench.capacity.hpa import DEFAULT, Autoscaler, Behaviour, Policy, Reading, 
 from bench.capacity.scenario import MODEL, SERVER
 from bench.capacity.simulation import Day, Outcome, Setting, played
 
-MANIFEST = BASE_DIR / "k8s" / "components" / "autoscaling" / "infer.yaml"
+MANIFEST = BASE_DIR / "k8s" / "components" / "autoscaling" / "infer" / "scaling.yaml"
 RESULT = BASE_DIR / "bench" / "results" / "capacity.json"
 ALWAYS = Reading(100, 1, 1)  # asks for 100 replicas
 
