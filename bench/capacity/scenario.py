@@ -44,10 +44,11 @@ def simulated(start: dict[str, float]) -> dict[str, Any]:
     day = day_of(start["answers"])
     others = [day_of(start["answers"], seed) for seed in SEEDS]
     tried = sweep.all_played(day, list(sweep.targets(DEFAULT)))
-    chosen = OBJECTIVE.best(tried, others).setting
+    hard = day_of(start["answers"], hour=NOON)
+    chosen = OBJECTIVE.best(tried, others, hard).setting
     words, settings = zip(*sweep.behaviours(chosen), strict=True)
     outcomes = sweep.all_played(day, list(settings))
-    best = OBJECTIVE.best(outcomes, others)
+    best = OBJECTIVE.best(outcomes, others, hard)
     spikes = [played(day_of(start["answers"], hour=hour), best.setting) for hour in SPIKES]
     noon = spikes[SPIKES.index(NOON)]
     return {

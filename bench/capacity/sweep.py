@@ -32,26 +32,26 @@ WINDOWS = (120, 300, 600)  # seconds to look back on before there are fewer
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The cheapest of those that lose no more, and whose callers wait no longer, on every day.
-
-    Of what costs as good as the same, that which starts the fewest replicas.
+    """Of those that lose no more, and whose callers wait no longer, on every ordinary day, and that
+    cost as good as the least: the one that loses the fewest calls on a hard day.
     """
 
     lost: float = 0.0001
     p95: float = 0.1  # seconds
-    same: float = 0.02  # a share of the cost
+    near: float = 0.1  # a share of the cost
 
     def holds(self, outcome: Outcome) -> bool:
         return outcome.lost <= self.lost and outcome.p95 <= self.p95
 
-    def best(self, outcomes: Iterable[Outcome], other_days: Sequence[Day]) -> Outcome:
-        good: list[Outcome] = []
-        for outcome in sorted(filter(self.holds, outcomes), key=lambda outcome: outcome.cost):
-            if good and outcome.cost > (1 + self.same) * good[0].cost:
-                break
-            if all(self.holds(played(day, outcome.setting)) for day in other_days):
-                good.append(outcome)
-        return min(good, key=lambda outcome: outcome.starts)
+    def best(self, outcomes: Iterable[Outcome], ordinary: Sequence[Day], hard: Day) -> Outcome:
+        good = sorted(filter(self.holds, outcomes), key=lambda outcome: outcome.cost)
+        for day in ordinary:
+            good = good[: sum(o.cost <= (1 + self.near) * good[0].cost for o in good)]
+            again = all_played(day, [outcome.setting for outcome in good])
+            good = [o for o, other in zip(good, again, strict=True) if self.holds(other)]
+        good = good[: sum(o.cost <= (1 + self.near) * good[0].cost for o in good)]
+        lost = [outcome.lost for outcome in all_played(hard, [o.setting for o in good])]
+        return good[lost.index(min(lost))]
 
 
 def targets(behaviour: Behaviour) -> Iterator[Setting]:
