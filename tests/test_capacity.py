@@ -15,6 +15,7 @@ from bench.capacity.cluster import Assumed, Cluster, Nodes
 from bench.capacity.hpa import DEFAULT, Autoscaler, Behaviour, Policy, Reading, Rules, proposed
 from bench.capacity.scenario import MODEL, SERVER
 from bench.capacity.simulation import Day, Outcome, Setting, played
+from bench.capacity.sweep import Objective
 
 MANIFEST = BASE_DIR / "k8s" / "components" / "autoscaling" / "infer" / "scaling.yaml"
 RESULT = BASE_DIR / "bench" / "results" / "capacity.json"
@@ -170,6 +171,13 @@ def test_the_day_has_a_peak_a_night_and_a_spike() -> None:
     night, within = rates[int(spike.at) - 60], rates[int(spike.at) + 120]
     assert (night, within) == (pytest.approx(150), pytest.approx(750))
     assert rates[int(spike.at) + 60] == pytest.approx(750)
+
+
+def test_of_what_costs_the_same_the_best_loses_the_fewest_on_a_hard_day() -> None:
+    """One replica is too slow; the others lie on two nodes each, so that the most cost no more."""
+    outcomes = [play(100, Setting(replicas, replicas)) for replicas in (1, 4, 6, 5)]
+    best = Objective().best(outcomes, [day(110)], day(500))
+    assert best.setting.least == 6
 
 
 def test_the_manifest_has_what_was_found_best() -> None:

@@ -15,6 +15,7 @@ IN_FLIGHT = (1, 2, 4, 6, 8, 12, None)  # calls under way on a replica
 CPU = (50, 60, 70, 80, None)  # percent of what a replica asks for
 LEAST = (8, 12, 16)
 MOST = 120
+POOLED = 8  # settings; fewer are not worth processes of their own
 
 _DOUBLE = Policy("Percent", 100, 15)
 UP = {
@@ -70,6 +71,8 @@ def behaviours(chosen: Setting) -> Iterator[tuple[dict[str, Any], Setting]]:
 
 
 def all_played(day: Day, settings: list[Setting]) -> list[Outcome]:
-    """The day by each of them, on every core."""
+    """The day by each of them; many of them on every core."""
+    if len(settings) < POOLED:
+        return [played(day, setting) for setting in settings]
     with ProcessPoolExecutor(available_cores()) as pool:
         return list(pool.map(partial(played, day), settings, chunksize=4))
