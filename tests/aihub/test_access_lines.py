@@ -79,7 +79,7 @@ def test_a_failure_has_a_line_with_its_trace_and_the_line_of_its_request(
     monkeypatch.setattr(LocaleMiddleware, "process_request", fail)
     client.raise_request_exception = False
     with logged(logging.DEBUG) as lines:
-        assert client.get("/livez", headers={"X-Request-ID": "asked-0002"}).status_code == 500
+        assert client.get("/api/docs/", headers={"X-Request-ID": "asked-0002"}).status_code == 500
     failed = [line for line in lines if "error" in line]
     assert failed[0]["error"]["type"] == "RuntimeError"
     assert "abcdefgh12345678" not in str(lines)
