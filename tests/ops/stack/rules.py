@@ -41,3 +41,23 @@ def compared(expression: str) -> list[str]:
             raise ValueError(f"neither a comparison nor several, joined by “and”: {part.strip()}")
         series.append(found[1])
     return series
+
+
+def alternatives(expression: str) -> list[str]:
+    """Both sides of every “or”, each as far as the brackets go that it stands in."""
+    found: list[str] = []
+    brackets, quote = [[0]], ""  # of each that is open: where its sides begin and end
+    for word in re.finditer(r"""["']|[()]|\bor\b|\Z""", expression):
+        if word[0] in ("'", '"'):
+            quote = {"": word[0], word[0]: ""}.get(quote, quote)
+        elif quote:
+            continue
+        elif word[0] == "(":
+            brackets.append([word.end()])
+        elif word[0] == "or":
+            brackets[-1] += [word.start(), word.end()]
+        else:
+            edges = [*brackets.pop(), word.start()]
+            sides = zip(edges[::2], edges[1::2], strict=True)
+            found += [expression[begin:end].strip() for begin, end in sides if len(edges) > 2]
+    return found

@@ -15,6 +15,7 @@ from tests.ops.stack.rules import (
     UNIT_TESTS,
     Rule,
     alerts,
+    alternatives,
     compared,
     recorded,
 )
@@ -127,6 +128,20 @@ def test_an_alert_compares_recorded_series_with_numbers(rule: Rule) -> None:
 def test_anything_else_is_refused(expression: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         compared(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "sides"),
+    [
+        ("sum(a) / b", []),
+        ("a or b", ["a", "b"]),
+        ("a or b or c", ["a", "b", "c"]),
+        ("(sum(a{x='1 or 2'}) or 0 * b) / (c or d)", ["sum(a{x='1 or 2'})", "0 * b", "c", "d"]),
+        ("time() - (max(a) or vector(0))", ["max(a)", "vector(0)"]),
+    ],
+)
+def test_sides_of_an_or_are_taken_apart(expression: str, sides: list[str]) -> None:
+    assert alternatives(expression) == sides
 
 
 def test_a_recorded_name_says_subject_and_operation() -> None:
