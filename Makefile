@@ -13,14 +13,15 @@ PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_
 		%/test_semver.py %/test_version_ranges.py %/test_search_language.py %/test_signatures.py \
 		%/test_cards.py %/test_serving_words.py %/test_launch_hub.py %/test_launch_preflight.py \
 		%/test_launch_supervisor.py %/test_spot.py %/test_webhook_addresses.py \
-		%/test_webhook_posting.py %/test_backup.py,\
+		%/test_webhook_posting.py %/test_backup.py %/test_health_port.py \
+		%/test_metrics_certificate.py %/test_metrics_folders.py %/test_metrics_probes.py,\
 		$(wildcard tests/registry/test_*.py tests/ops/test_*.py)) \
 	$(addprefix tests/inference/,batch/test_jobs.py test_elsewhere.py test_optimisation.py \
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 		v2.py grpc.py texts.py variants.py programs.py schema.py kubernetes_probes.py \
-		monitoring.py smoke.py tracing.py),\
+		gateway.py monitoring.py smoke.py tracing.py),\
 		$(wildcard tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
 
@@ -32,9 +33,8 @@ SOAK := tests/soak/ tests/resilience/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run env test test-clients test-hubs test-parts test-services test-external deploy smoke soak soak-whole \
-	soak-services lint format messages bench \
-	clean help packages soak-packages
+.PHONY: run env test test-clients test-hubs test-parts test-services test-external soak soak-whole \
+	soak-services lint format messages bench deploy smoke clean help packages soak-packages
 
 run: $(VENV)/.embedded $(BIN)/aihub ## Start the whole hub on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m ops.launch
