@@ -17,7 +17,6 @@ from ops.dashboards.panels import (
 )
 from ops.dashboards.queries import UP, quantile, quantiles, rate
 
-PROBES = 'view!~"readyz|livez"'
 RESPONSES = "django_http_responses_total_by_status_view_method_total"
 VIEW_SECONDS = "django_http_requests_latency_seconds_by_view_method"
 BURN = Steps(warning=3, bad=14.4)
@@ -161,22 +160,22 @@ _CONTROL = Row(
     (
         lines(
             "Answers by status",
-            "Without the probes of readiness.",
-            Query(rate(f"{RESPONSES}{{{PROBES}}}", "status"), "{{status}}"),
+            "Without probes and scrapes.",
+            Query(rate(RESPONSES, "status"), "{{status}}"),
             scale=REQUESTS,
             stacked=True,
         ),
         lines(
             "Latency",
             "Time that the views take, all together.",
-            *quantiles(VIEW_SECONDS, PROBES),
+            *quantiles(VIEW_SECONDS),
             scale=SECONDS,
         ),
         lines(
             "Slowest views",
             "What 95 % of a view's answers stay under.",
             Query(
-                f"topk(10, {quantile(0.95, VIEW_SECONDS, PROBES, 'view, method')})",
+                f"topk(10, {quantile(0.95, VIEW_SECONDS, by='view, method')})",
                 "{{method}} {{view}}",
             ),
             scale=SECONDS,

@@ -5,6 +5,7 @@ Alertmanager to receivers of this test.
 """
 
 import json
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from ops.dashboards.overview import RESPONSES
 from tests.contract.batching import json_lines, started, wait_over
 from tests.contract.calls import API, predict_json, publish, unique
 from tests.contract.making import tiny_onnx
@@ -255,6 +257,13 @@ def test_every_rule_is_evaluated_and_none_fails(monitored: Monitored) -> None:
     found = monitored.prometheus.rules()
     assert len(found) == len(alerts()) + len(recorded())
     assert {rule["health"] for rule in found} == {"ok"}
+
+
+def test_probes_and_scrapes_are_not_among_the_answers(monitored: Monitored) -> None:
+    """They are many, and a readiness of 503 is no failure: the objective must not hear of them."""
+    views = monitored.prometheus.labels(RESPONSES, "view")
+    assert any("ModelListView" in view for view in views)
+    assert [view for view in views if re.search("readyz|livez|[Mm]etrics", view)] == []
 
 
 def test_every_role_is_found_by_its_name(monitored: Monitored) -> None:
