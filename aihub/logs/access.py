@@ -1,6 +1,7 @@
 """The line of every prediction."""
 
 import atexit
+import logging
 import threading
 import time
 from collections import deque
@@ -12,8 +13,11 @@ import orjson
 from aihub.logs.lines import ECS_VERSION, service, timestamp
 from aihub.logs.streams import unwrapped
 
+_logger = logging.getLogger(__name__)
+
 _Line = tuple[float, str, str, Mapping[str, Any]]
 _PAUSE = 0.05  # seconds between two writes: under load, many lines cost little more than one
+_WAITING = 20_000  # lines, some 20 MB: as many wait for a reader that is slow or stands still
 _PATH = 200  # characters of a path: callers choose it
 _LOG = {"level": "info", "logger": "inference.protocol"}
 _ECS = {"version": ECS_VERSION}
@@ -24,13 +28,14 @@ class AccessLog:
 
     Whoever has one leaves it in a list, and wakes nobody for it. `event` has the short names that
     `_document` looks for, and `trace.id` and `span.id` where there is a trace; what is not known is
-    null.
+    null. Lines that cannot be written are given up, and a warning counts them once it works again.
     """
 
     def __init__(self, role: str, stream: TextIO | None = None) -> None:
         self._service = service(role)
         self._stream = stream or unwrapped("stderr")
-        self._lines: deque[_Line] = deque()
+        self._lines: deque[_Line] = deque(maxlen=_WAITING)
+        self._lost = 0  # lines that could not be written, and of which nothing was said yet
         self._second = (-1, "")  # the last one seen, and how it is written
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="access-log", daemon=True)
@@ -52,11 +57,23 @@ class AccessLog:
         self._write()
 
     def _write(self) -> None:
-        if not self._lines:
+        if not (waiting := len(self._lines)):
             return
-        lines = [self._formatted(self._lines.popleft()) for _ in range(len(self._lines))]
-        self._stream.write(b"".join(lines).decode())
-        self._stream.flush()
+        lines = [self._formatted(self._lines.popleft()) for _ in range(waiting)]
+        try:
+            self._stream.write(b"".join(lines).decode())
+            self._stream.flush()
+        except OSError:  # a full disk, a reader that went away: it may work again
+            self._lost += waiting
+        else:
+            self._say_what_is_missing(waiting)
+
+    def _say_what_is_missing(self, waiting: int) -> None:
+        if self._lost:
+            _logger.warning("Writing %d lines of predictions failed; they may be missing.", self._lost)
+            self._lost = 0
+        if waiting == _WAITING:
+            _logger.warning("Lines of predictions waited too long; the oldest may be missing.")
 
     def _formatted(self, line: "_Line") -> bytes:
         document = self._document(*line)

@@ -1,10 +1,13 @@
 """Whatever a process says becomes a record: what it prints, warns of, or raises uncaught."""
 
 import logging
+import re
 import sys
 import threading
 from typing import Any, TextIO, cast
 
+_ENDS = re.compile("[\r\n]")  # a progress bar ends its lines with \r
+_KEPT = 8192  # characters of a line that has no end yet: more than a record has room for
 _uncaught = logging.getLogger("aihub.uncaught")
 
 
@@ -24,7 +27,8 @@ class Printed:
     def write(self, text: str) -> int:
         if getattr(self._here, "logging", False):
             return len(text)  # a handler that complains of itself
-        *lines, self._here.rest = (getattr(self._here, "rest", "") + text).split("\n")
+        *lines, rest = _ENDS.split(getattr(self._here, "rest", "") + text)
+        self._here.rest = rest[:_KEPT]
         for line in lines:
             self._log(line)
         return len(text)

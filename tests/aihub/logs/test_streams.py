@@ -1,6 +1,8 @@
 """A program of a role says nothing that is no line of the log."""
 
+import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from aihub.env import BASE_DIR
+from aihub.logs.streams import Printed
 from tests.ops.launching import plain_environ
 
 
@@ -40,6 +43,23 @@ def test_what_is_printed_is_a_record_a_line(tmp_path: Path) -> None:
     ]
     assert lines[0]["service"]["node"]["role"] == "worker"
     assert lines[0]["log"]["origin"]["file"]["name"] == "program.py"
+
+
+def test_a_progress_bar_is_a_record_each_time_it_is_drawn(caplog: pytest.LogCaptureFixture) -> None:
+    stream = Printed(io.StringIO(), "stderr", logging.WARNING)
+    for text in ("\r 10 %", "\r 20 %", "\r100 %\r\n", "unfinished"):
+        stream.write(text)
+    assert caplog.messages == [" 10 %", " 20 %", "100 %"]
+
+
+def test_of_a_line_without_end_only_the_beginning_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    stream = Printed(io.StringIO(), "stderr", logging.WARNING)
+    for text in ("first" + "." * 5000, "." * 5000, "last\n", "next\n"):
+        stream.write(text)
+    long, following = caplog.messages
+    assert long.startswith("first.")
+    assert len(long) < 8300
+    assert following == "next"
 
 
 @pytest.mark.parametrize(
