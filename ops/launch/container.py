@@ -23,6 +23,8 @@ from ops.launch.roles import (
 )
 
 Command = tuple[str, ...]
+# What rollouts and schedules run: without a terminal, nobody reads but who collects logs.
+_UNATTENDED: tuple[Command, ...] = (("prepare",), ("migrate",), ("backup", "create"))
 _ALIKE = 0.7  # from there on a word is taken for a role that was mistyped
 
 
@@ -53,9 +55,13 @@ def command(arguments: list[str], environ: dict[str, str]) -> Command:
             f"There is no role “{role}”; “{meant[0]}” is one of {', '.join(ROLES)}."
         )
     program = (str(BASE_DIR / "manage.py"), *arguments)
-    if sys.stdout.isatty():
-        return (sys.executable, *program)
-    return (sys.executable, "-m", "aihub.logs", *program)  # nobody reads but who collects logs
+    if _unattended(arguments) and not sys.stdout.isatty():
+        return (sys.executable, "-m", "aihub.logs", *program)
+    return (sys.executable, *program)  # what it prints is its result, for a person or a pipe
+
+
+def _unattended(arguments: list[str]) -> bool:
+    return any(tuple(arguments[: len(words)]) == words for words in _UNATTENDED)
 
 
 def prepare(role: str, environ: dict[str, str]) -> None:

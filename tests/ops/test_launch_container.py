@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import httpx
 import pytest
 
@@ -165,6 +166,34 @@ def test_a_worker_serves_its_queue_with_as_many_processes_as_it_is_told(
 
 def test_any_other_word_is_a_command_of_manage_py() -> None:
     assert command(["createsuperuser"], {})[-2:] == (str(BASE_DIR / "manage.py"), "createsuperuser")
+
+
+def test_what_a_command_prints_is_for_a_pipe(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.launch.container", "version"],
+        cwd=BASE_DIR,
+        env=plain_environ(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{django.get_version()}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "collected"),
+    [
+        ("prepare", True),
+        ("migrate --check", True),
+        ("backup create /backup --keep 7", True),
+        ("backup list /backup", False),
+        ("doctor --json", False),
+        ("gateway_consumers", False),
+    ],
+)
+@pytest.mark.usefixtures("capsys")  # no terminal, however the tests are run
+def test_what_runs_unattended_speaks_in_lines_of_the_log(words: str, collected: bool) -> None:
+    assert ("aihub.logs" in command(words.split(), {})) == collected
 
 
 @pytest.mark.parametrize(
