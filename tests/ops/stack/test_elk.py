@@ -146,6 +146,12 @@ def test_every_pipeline_runs() -> None:
     }
 
 
+def test_a_pipeline_that_could_not_start_is_tried_again() -> None:
+    """The folder of the dead letters is made by the pipeline whose letters they are."""
+    given = yaml.safe_load((STACK / "logstash/logstash.yml").read_text())
+    assert given["config.reload.automatic"] is True
+
+
 def code(path: Path) -> Iterator[str]:
     """A pipeline's pieces without comments, and without what stands in quotes or is a pattern."""
     text = re.sub(r"^\s*#.*$", "", path.read_text(), flags=re.MULTILINE)
@@ -160,6 +166,21 @@ def test_filebeat_sends_to_logstash_alone(name: str) -> None:
     given = yaml.safe_load((STACK / "filebeat" / name).read_text())
     assert [key for key in given if key.startswith("output.")] == ["output.logstash"]
     assert given["output.logstash"]["hosts"] == ["${LOGSTASH_HOST:logstash}:5044"]
+
+
+def test_the_role_of_an_unstructured_line_comes_from_a_label_that_filebeat_sends() -> None:
+    """The provider for Docker puts labels at docker.container.labels; they go no further."""
+    given = yaml.safe_load((STACK / "filebeat/filebeat.yml").read_text())
+    (provider,) = given["filebeat.autodiscover"]["providers"]
+    assert (provider["type"], provider["labels.dedot"]) == ("docker", True)
+    (dropped,) = (each["drop_fields"]["fields"] for each in given["processors"])
+    assert not [name for name in dropped if name.startswith("docker")]
+    text = PIPELINE.read_text()
+    assert set(re.findall(r"[\[\w\]]*\[com_docker_compose_service\]", text)) == {
+        "[docker][container][labels][com_docker_compose_service]"
+    }
+    (removed,) = re.findall(r"remove_field => (\[.*\"docker\".*\])", text)
+    assert "docker" in json.loads(removed)
 
 
 # --- Kibana ---
