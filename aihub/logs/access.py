@@ -70,7 +70,7 @@ class AccessLog:
 
     def _say_what_is_missing(self, waiting: int) -> None:
         if self._lost:
-            _logger.warning("Writing %d lines of predictions failed; they may be missing.", self._lost)
+            _logger.warning("%d lines of predictions may be missing: writing failed.", self._lost)
             self._lost = 0
         if waiting == _WAITING:
             _logger.warning("Lines of predictions waited too long; the oldest may be missing.")

@@ -67,7 +67,7 @@ def test_lines_that_cannot_be_written_are_dropped_and_counted(
     log.close()
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["http"]["request"]["id"] == "written"
-    assert caplog.messages == ["Writing 1 lines of predictions failed; they may be missing."]
+    assert caplog.messages == ["1 lines of predictions may be missing: writing failed."]
 
 
 class Stuck(io.StringIO):
