@@ -3,7 +3,7 @@
 #
 # The base is a Debian 12 with python3, from 3.11 up, and its module venv: the official image of
 # Python, or what debootstrap makes.
-ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 # Where else wheels may come from: an index of CPU builds of torch.
@@ -35,8 +35,10 @@ RUN python3 -m compileall -q -f --invalidation-mode unchecked-hash /app
 
 FROM ${PYTHON_IMAGE}
 ARG SOURCE_DATE_EPOCH=315532800
+# What Debian has mended since the base was made comes with it.
 # hadolint ignore=DL3008
 RUN apt-get update \
+    && apt-get upgrade --yes \
     && apt-get install --yes --no-install-recommends bubblewrap libmariadb3 \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/ldconfig/aux-cache \

@@ -95,7 +95,7 @@ def configuration(hub: str, own: str, alertmanager: str) -> Config:
     jobs["aihub"]["static_configs"] = [
         {"targets": [hub], "labels": {"__meta_dns_name": name}} for name in names
     ]
-    addresses = {"prometheus": [own], "alertmanager": [alertmanager], "kong": []}
+    addresses = {"prometheus": [own], "alertmanager": [alertmanager], "kong": ["127.0.0.1:1"]}
     for name, targets in addresses.items():
         jobs[name]["static_configs"] = [{"targets": targets}]
     return config

@@ -51,6 +51,7 @@ def simulated(start: dict[str, float]) -> dict[str, Any]:
     best = OBJECTIVE.best(outcomes, others, hard)
     spikes = [played(day_of(start["answers"], hour=hour), best.setting) for hour in SPIKES]
     noon = spikes[SPIKES.index(NOON)]
+    blind = played(hard, replace(best.setting, in_flight=None))
     return {
         "inputs": _inputs(day, start),
         "objective": asdict(OBJECTIVE),
@@ -58,7 +59,10 @@ def simulated(start: dict[str, float]) -> dict[str, Any]:
         "behaviours": [w | o.told() for w, o in zip(words, outcomes, strict=True)],
         "best": best.told() | {"behaviour": _behaviour(best.setting.behaviour)},
         "other_days": [played(other, best.setting).told() for other in others],
-        "spikes": [{"hour": h} | o.told() for h, o in zip(SPIKES, spikes, strict=True)],
+        "spikes": [
+            {"hour": hour} | outcome.told()
+            for hour, outcome in zip((*SPIKES, NOON), (*spikes, blind), strict=True)
+        ],
         "bought": [{"how": how} | outcome.told() for how, outcome in _bought(day, best)],
         "drawn": {
             "minutes": EVERY,
@@ -147,7 +151,7 @@ def report(found: dict[str, Any]) -> str:
             _table(cheapest, ("in_flight", "cpu")),
             _table(behaviours, ("up", "down", "window")),
             _table(found["bought"], ("how",)),
-            _table(found["spikes"], ("hour",)),
+            _table(found["spikes"], ("hour", "in_flight")),
         ]
     )
 

@@ -1,7 +1,7 @@
 """What Prometheus reads of the engine, at the moment at which it asks."""
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate, islice
+from itertools import accumulate, islice, product
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -18,6 +18,7 @@ from inference.engine.measures import MOST, Bounded, Count, Histogram, Key
 MODEL = ("model_name",)
 VERSION = ("model_name", "version")
 FORM = ("model_name", "version", "variant")
+FAILURES = ("500", "503", "504")  # the statuses that objectives count as bad
 _STATES = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
 
 
@@ -47,12 +48,7 @@ class EngineCollector:
 
     def _of_calls(self) -> Iterator[Metric]:
         measures = self._engine.measures
-        yield _counter(
-            "inference_request_count",
-            "Predictions by model and HTTP status",
-            (*MODEL, "status"),
-            measures.requests,
-        )
+        yield _answers(measures.requests)
         yield _counter(
             "inference_requests",
             "Predictions by what became of them",
@@ -140,6 +136,21 @@ def _in_flight(handles: list[Handle]) -> Metric:
     family = GaugeMetricFamily("inference_in_flight", "Calls under way or waiting", labels=VERSION)
     for key, count in calls.items():
         family.add_metric(key, count)
+    return family
+
+
+def _answers(counts: Bounded[Count]) -> Metric:
+    """The first failure is seen as a growth: a model that answers at all has failures, if of 0."""
+    found = {key: count.value for key, count in counts.items()}
+    family = CounterMetricFamily(
+        "inference_request_count",
+        "Predictions by model and HTTP status",
+        labels=(*MODEL, "status"),
+    )
+    for model, status in product({model for model, _ in found}, FAILURES):
+        found.setdefault((model, status), 0)
+    for key, value in found.items():
+        family.add_metric(key, value)
     return family
 
 

@@ -71,6 +71,12 @@ _PROCESSES = Row(
             steps=Steps(bad=3),
         ),
         lines(
+            "Gateways that answer",
+            "Kong, when Prometheus asked for its metrics. None is a page.",
+            Query("aihub:gateways_up:count", "kong"),
+            scale=Scale("short", decimals=0),
+        ),
+        lines(
             "Beat looked at its schedules",
             "So long ago. 5 minutes are a page.",
             Query("aihub:beat_age_seconds:min", "ago"),

@@ -111,6 +111,11 @@ def _fetched(url: str) -> Finding:
     )
     try:
         answer = httpx.get(url, timeout=WAIT, trust_env=False)
+    except httpx.ConnectError as error:
+        return warn(
+            f"{where} cannot be reached from here: {error}",
+            "All is well if clients reach it, as they do their own localhost; else: " + do,
+        )
     except httpx.HTTPError as error:
         return fail(f"a signed URL at {where} cannot be fetched: {error}", do)
     if answer.content == BODY:

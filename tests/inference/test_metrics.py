@@ -79,6 +79,13 @@ def test_every_protocol_counts(door: Door, grpc_door: GrpcDoor, change: Change) 
         assert change.of("inference_stage_seconds_bucket", le="+Inf", **labels) == 4, stage
 
 
+def test_failures_of_a_model_that_answers_begin_at_none(door: Door) -> None:
+    door.predict("rows", json={"inputs": ROWS})
+    for status in ("500", "503", "504"):
+        labels = frozenset({"model_name": "rows", "status": status}.items())
+        assert ("inference_request_count_total", labels) in Read(door).values
+
+
 def test_the_stages_of_a_call_are_parts_of_it(door: Door, change: Change) -> None:
     assert door.predict("Lite", files=[("image", photo("coffee.png"))]).status_code == 200
     seconds = {

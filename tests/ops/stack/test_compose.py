@@ -193,7 +193,7 @@ def test_what_need_not_leave_cannot() -> None:
     internal = {name for name, said in networks.items() if (said or {}).get("internal")}
     assert internal == set(networks) - {"edge", "outgoing", "desk"}
     leaving = {name for name, one in services().items() if "outgoing" in one["networks"]}
-    assert leaving == {"worker", "alertmanager"}
+    assert leaving == {"web", "worker", "alertmanager"}
 
 
 def test_ports_other_than_the_gateways_are_this_machines_own() -> None:
@@ -208,11 +208,15 @@ def test_ports_other_than_the_gateways_are_this_machines_own() -> None:
     assert len(set(taken)) == len(taken)
 
 
-def test_redis_forgets_nothing_and_lets_nobody_in(tmp_path: Path) -> None:
+def test_redis_forgets_nothing_and_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
-    config = BASE_DIR / "ops" / "stack" / "redis" / "redis.conf"
+    start = BASE_DIR / "ops" / "stack" / "redis" / "start.sh"
     own = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path))
-    with running(("redis-server", str(config), *own, "--requirepass", "p"), tmp_path, port):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("REDISCLI_AUTH", "p")
+    with running(("sh", str(start), *own), tmp_path, port):
         with pytest.raises(AuthenticationError), Redis(port=port) as stranger:
             stranger.ping()
         with Redis(port=port, password="p", decode_responses=True) as redis:
