@@ -7,13 +7,12 @@ from pathlib import Path
 from django.conf import settings
 
 from aihub import __version__
+from ops.backup.hold import contents_confirm, contents_counted, hold_confirm
 from ops.backup.manifest import File, Manifest, Refused, file_of, manifest_write
 from ops.backup.objects import Progress, objects_copy
 from ops.backup.place import BACKUPS, Place
 from ops.backup.rows import rows_write
 from ops.backup.tables import migrations_applied, migrations_known, one_moment, tables
-from registry.models import Blob
-from registry.processing.worker import Keeper
 from registry.services.holding import removal_held
 
 
@@ -27,11 +26,11 @@ def backup_make(place: Place, say: Progress) -> Manifest:
         raise Refused("The schema is not this version's: see “manage.py doctor --only database”.")
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"[:-3] + "Z"
     with (
-        removal_held() as keeper,
+        removal_held() as hold,
         tempfile.TemporaryDirectory(dir=settings.HOME, prefix="backup-") as folder,
     ):
         made = _copied(place, name, Path(folder), say)
-        _confirm(keeper)
+        hold_confirm(hold)
         manifest = Manifest(name, __version__, sorted(map(list, applied)), **made)  # type: ignore[arg-type]
         manifest_write(place, manifest, Path(folder))
     return manifest
@@ -41,10 +40,11 @@ def _copied(place: Place, name: str, folder: Path, say: Progress) -> dict[str, o
     with one_moment():
         found = {rows.model._meta.label_lower: rows for rows in tables()}
         files = {label: _table(place, name, label, rows, folder) for label, rows in found.items()}
-        newest = Blob.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        newest, count = contents_counted()
     say(f"{sum(file.rows for file in files.values())} rows of {len(files)} tables")
     path = folder / "objects.jsonl.gz"
     copied = objects_copy(place, path, newest)
+    contents_confirm(newest, count)
     said = f"{copied.count} objects, {copied.bytes} bytes; {copied.new} of them were not there yet"
     say(said)
     objects = _put(place, name, path, copied.count)
@@ -65,11 +65,3 @@ def _put(place: Place, name: str, path: Path, rows: int, under: str = "") -> Fil
     file = file_of(path, f"{under}{path.name}", rows)
     place.put(path, f"{BACKUPS}{name}/{file.name}")
     return file
-
-
-def _confirm(keeper: Keeper) -> None:
-    if keeper.lost:
-        raise Refused(
-            "Nothing kept the hub from removing content meanwhile: the database did not answer in "
-            "time. Make the backup again; what was copied need not be."
-        )

@@ -5,10 +5,11 @@ from datetime import timedelta
 from django.utils import timezone
 
 from ops.backup.checking import file_fetched
+from ops.backup.hold import hold_confirm
 from ops.backup.manifest import manifest_read
 from ops.backup.place import BACKUPS, INCOMING, MANIFEST, OBJECTS, Place
-from ops.backup.rows import rows_read
-from registry.services.holding import removal_held
+from ops.backup.rows import AT_ONCE, rows_read
+from registry.services.holding import Hold, removal_held
 
 LEFT = timedelta(days=1)  # after which what a kill left behind is nobody's any more
 
@@ -18,14 +19,14 @@ def backups_prune(place: Place, keep: int) -> tuple[int, int]:
 
     Not while one is made: its contents are not named by any yet.
     """
-    with removal_held():
+    with removal_held() as hold:
         names = place.backups()
         old, kept = names[:-keep], names[-keep:]
         needed = {sum_ for name in kept for sum_ in _needed(place, name)}
         for name in old:
             place.discard(f"{BACKUPS}{name}/{MANIFEST}")  # first: the rest is no backup without
-        _remove_parts(place, set(kept))
-        return len(old), _remove_contents(place, needed)
+        _remove(place, _parts(place, set(kept)), hold)
+        return len(old), _remove(place, _contents(place, needed), hold)
 
 
 def _needed(place: Place, name: str) -> set[str]:
@@ -34,20 +35,23 @@ def _needed(place: Place, name: str) -> set[str]:
         return {sha256 for _, sha256, _ in rows_read(path)}
 
 
-def _remove_parts(place: Place, kept: set[str]) -> None:
+def _parts(place: Place, kept: set[str]) -> list[str]:
     """The files of backups that are none, or none any more."""
-    for stored in list(place.listing(BACKUPS)):
-        if stored.key.split("/")[1] not in kept:
-            place.discard(stored.key)
-    for stored in list(place.listing(INCOMING)):
-        if stored.modified < timezone.now() - LEFT:
-            place.discard(stored.key)
+    before = timezone.now() - LEFT
+    files = (stored.key for stored in place.listing(BACKUPS))
+    left = [stored.key for stored in place.listing(INCOMING) if stored.modified < before]
+    return [key for key in files if key.split("/")[1] not in kept] + left
 
 
-def _remove_contents(place: Place, needed: set[str]) -> int:
-    removed = 0
-    for stored in list(place.listing(OBJECTS)):
-        if stored.key.removeprefix(OBJECTS).replace("/", "") not in needed:
-            place.discard(stored.key)
-            removed += 1
-    return removed
+def _contents(place: Place, needed: set[str]) -> list[str]:
+    keys = (stored.key for stored in place.listing(OBJECTS))
+    return [key for key in keys if key.removeprefix(OBJECTS).replace("/", "") not in needed]
+
+
+def _remove(place: Place, keys: list[str], hold: Hold) -> int:
+    """Only while no backup is made, whose they may have become: `Refused` where one may be."""
+    for number, key in enumerate(keys):
+        if number % AT_ONCE == 0:
+            hold_confirm(hold)
+        place.discard(key)
+    return len(keys)

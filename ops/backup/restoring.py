@@ -14,7 +14,7 @@ from ops.backup.manifest import Manifest, Refused
 from ops.backup.objects import Progress, objects_restore
 from ops.backup.place import Place, WrongSum
 from ops.backup.rows import rows_insert, rows_read
-from ops.backup.tables import Migrations, filled, migrations_applied, migrations_known
+from ops.backup.tables import PASSING, Migrations, filled, migrations_applied, migrations_known
 from registry.models.revision import revision_bump
 
 
@@ -89,7 +89,7 @@ def _children(graph: MigrationGraph, node: tuple[str, str]) -> set[tuple[str, st
 def _restore_rows(place: Place, manifest: Manifest, then: Apps) -> None:
     found = {model._meta.label_lower: model for model in then.get_models(include_auto_created=True)}
     with _any_order(), transaction.atomic():
-        for label in manifest.tables:
+        for label in {*manifest.tables, *PASSING} & found.keys():
             _clear(found[label])
         for label, file in manifest.tables.items():
             with file_fetched(place, manifest, file) as path:
@@ -105,6 +105,6 @@ def _any_order() -> Iterator[None]:
 
 
 def _clear(model: type[models.Model]) -> None:
-    """Take out what `migrate` made; the database was empty but for that."""
+    """Take out what `migrate` made, and who signed in meanwhile; there was nothing else."""
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608

@@ -5,7 +5,7 @@ import gzip
 import json
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
+from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -65,7 +65,7 @@ def _encoded(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bytes | memoryview):
         return base64.b64encode(value).decode()
-    if isinstance(value, uuid.UUID | Decimal):
+    if isinstance(value, uuid.UUID | Decimal | tzinfo):
         return str(value)
     return value
 

@@ -14,8 +14,12 @@ from registry.services.holding import KIND
 
 Migrations = set[tuple[str, str]]
 
-# What is true of running processes and open browsers alone.
-PASSING = frozenset({"sessions.session", "registry.workerheartbeat", "inference.replica"})
+# What is true of running processes and of who is signed in alone. A hub takes no refresh token
+# that it does not remember: without these rows none that was given out can be used again.
+PASSING = frozenset(
+    {"sessions.session", "registry.workerheartbeat", "inference.replica"}
+    | {"token_blacklist.blacklistedtoken", "token_blacklist.outstandingtoken"}
+)
 # What `migrate` makes in an empty database, and `prepare` beside it.
 MADE = frozenset(
     {"auth.permission", "contenttypes.contenttype", "django_celery_beat.periodictasks"}

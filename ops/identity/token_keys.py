@@ -4,8 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.exceptions import (
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 
@@ -37,9 +42,18 @@ class Access(AccessToken):
 
 
 class Refresh(RefreshToken):
-    """A token that gets the next pair."""
+    """A token that gets the next pair, once, from the hub that remembers it."""
 
     access_token_class = Access
+
+    def check_blacklist(self) -> None:
+        """Raise TokenError unless the hub gave it out and nobody used it up.
+
+        A hub that was restored has forgotten which were used: it takes none of before.
+        """
+        jti = self.payload.get(api_settings.JTI_CLAIM)
+        if not OutstandingToken.objects.filter(jti=jti, blacklistedtoken=None).exists():
+            raise TokenError("The token was used, or is not known here.")
 
     @property
     def token_backend(self) -> TokenBackend:

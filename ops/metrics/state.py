@@ -27,6 +27,7 @@ from registry.processing.worker import (
     QUEUES,
     close_connection,
 )
+from registry.services.holding import KIND as HOLD
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ def waiting() -> list[Metric]:
     """Pieces of work that no worker took yet, and for how long the oldest waits."""
     counts, since = dict.fromkeys(QUEUES, 0), dict[str, datetime | None](dict.fromkeys(QUEUES))
     for kind, (count, oldest) in jobs_waiting().items():
+        if kind == HOLD:  # of a backup that was killed: no worker takes it up
+            continue
         queue = BATCH if kind in (PLANNING, FINISHING) else PROCESSING
         counts[queue] += count
         since[queue] = _earlier(since[queue], oldest)

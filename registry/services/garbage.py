@@ -22,7 +22,7 @@ from aihub.events import Event, emit
 from registry.models import Blob
 from registry.selectors.blobs import blobs_unreferenced
 from registry.services import strays
-from registry.services.holding import HELD, removal_is_held
+from registry.services.holding import HELD, RemovalHeld, removal_allowed, removal_is_held
 from registry.services.search_rows import labels_free
 from registry.storage import StorageUnavailable, blob_storage
 
@@ -65,11 +65,9 @@ def garbage_collect(
     Nothing is raised for a store that is away: it is among the `errors`, and nothing is lost.
     """
     found = Collected(dry_run)
-    if not dry_run and removal_is_held():
-        found.errors.append(HELD)
-        found.complete = False
-        return found
     try:
+        if not dry_run:
+            removal_allowed()
         _collect_blobs(found, grace, stop)
         if found.complete:
             strays.collect(found, foreign_older_than, stop)
@@ -78,6 +76,9 @@ def garbage_collect(
     except StorageUnavailable as error:
         logger.warning("collecting garbage ends early: %s", error)
         found.errors.append(str(error))
+        found.complete = False
+    except RemovalHeld:
+        found.errors.append(HELD)
         found.complete = False
     if not dry_run and _freed(found):
         emit(Event("garbage.collected", "garbage", principal, data=found.as_dict()))

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from registry.models import Blob, ModelVersion, Upload
 from registry.selectors.blobs import blobs_unreferenced
+from registry.services.holding import removal_allowed
 from registry.storage import Stored, blob_key, blob_storage
 
 CONTENT, STAGED = "files/md5/", "uploads/"
@@ -40,6 +41,8 @@ class Found(Protocol):
 def collect(found: Found, foreign_older_than: timedelta | None, stop: Callable[[], bool]) -> None:
     """Free lists of directories whose files are gone and staged bytes without a row; count what
     is foreign, and free that too where it is older than `foreign_older_than`.
+
+    Raises RemovalHeld where something would be freed while a backup is made.
     """
     for page in _pages(CONTENT):
         if stop():
@@ -125,7 +128,7 @@ def _remove_foreign(stored: Stored, md5: str) -> bool:
     A row of its sum keeps publishers of the same content waiting until it is gone.
     """
     if not md5:
-        blob_storage().discard(stored.key)
+        _discard(stored.key)
         return True
     try:
         with transaction.atomic():
@@ -133,7 +136,7 @@ def _remove_foreign(stored: Stored, md5: str) -> bool:
             if Upload.objects.filter(location=stored.key).exists():
                 row.delete()
                 return False
-            blob_storage().discard(stored.key)
+            _discard(stored.key)
             row.delete()
     except IntegrityError:
         return False
@@ -155,5 +158,10 @@ def _long_ago() -> datetime:
 
 def _free(found: Found, stored: Stored) -> None:
     if not found.dry_run:
-        blob_storage().discard(stored.key)
+        _discard(stored.key)
     found.bytes += stored.size
+
+
+def _discard(key: str) -> None:
+    removal_allowed()
+    blob_storage().discard(key)

@@ -4,21 +4,27 @@ import gzip
 import hashlib
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import connection, models
 from django.test import override_settings
 from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule
+from timezone_field import TimeZoneField
 
 from aihub.events import SYSTEM
+from aihub.problems import Problem
 from ops.backup.checking import backup_check
 from ops.backup.making import backup_make
 from ops.backup.manifest import Refused, manifest_read
@@ -26,14 +32,16 @@ from ops.backup.place import Place, place_open
 from ops.backup.pruning import backups_prune
 from ops.backup.restoring import backup_restore
 from ops.backup.rows import rows_insert, rows_read, rows_write
-from ops.backup.tables import filled, one_moment
+from ops.backup.tables import filled, one_moment, tables
+from ops.identity.tokens import tokens_for, tokens_refresh
 from registry.models import Blob, Job, ModelVersion, Team
 from registry.models.teams import DEFAULT_TEAM
 from registry.services.garbage import garbage_collect
 from registry.services.holding import AlreadyHeld, removal_held, removal_is_held
 from registry.services.housekeeping import sweep
-from registry.storage import blob_key, blob_storage
-from tests.registry.making import make_model, make_ready, publish
+from registry.storage import Reading, Stored, blob_key, blob_storage
+from tests.inference.batch.scheduling import schedule_make
+from tests.registry.making import make_model, make_ready, publish, staged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OTHER_KEY = "a key of quite another hub, of which this one knows nothing"
@@ -55,9 +63,10 @@ def place(folder: Path) -> Place:
 
 @pytest.fixture
 def version(place: Place) -> Iterator[ModelVersion]:
-    """A hub with something in it; its content is taken out again."""
-    team = Team.objects.create(name="alpha")
+    """A hub with something in it, also a schedule; its content is taken out again."""
+    team, user = Team.objects.create(name="alpha"), User.objects.create_superuser("somebody")
     made = make_ready(publish(make_model(team), "1.0.0", b"weights of the first", b"labels"))
+    schedule_make(team, user)
     for n, content in enumerate((b"weights of the first", b"labels")):
         keep(made, f"file-{n}", content)
     yield made
@@ -99,6 +108,68 @@ def test_what_was_made_comes_back(version: ModelVersion, place: Place) -> None:
     assert keys() == stored
     with closing(blob_storage().reader(Blob.objects.get(size=6).ref.key)) as reading:
         assert b"".join(reading) == b"labels"
+
+
+def test_a_schedule_comes_back(version: ModelVersion, place: Place) -> None:
+    before = list(CrontabSchedule.objects.values())
+    made = backup_make(place, quiet)
+    empty_hub()
+    backup_restore(place, made, quiet)
+    assert list(CrontabSchedule.objects.values()) == before != []
+
+
+def test_rows_of_every_table_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    with connection.constraint_checks_disabled():
+        for rows in tables():
+            rows._raw_delete(using="default")
+            rows.model._base_manager.bulk_create([row_of(rows.model)])
+            before = list(rows.values())
+            assert rows_write(rows, path) == 1
+            rows._raw_delete(using="default")
+            rows_insert(rows.model, rows_read(path))
+            assert list(rows.values()) == before
+            rows._raw_delete(using="default")
+
+
+def row_of(model: type[models.Model]) -> models.Model:
+    """One with something in each column."""
+    return model(**{field.attname: value_of(field) for field in model._meta.concrete_fields})
+
+
+def value_of(field: Any) -> Any:
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if field.has_default() and field.get_default():
+        return field.get_default()
+    values: dict[type, Any] = {
+        models.DateTimeField: timezone.now(),
+        models.UUIDField: uuid.uuid4(),
+        models.JSONField: {"a": [1, None, "好"]},
+        models.BinaryField: b"\xff\x00",
+        TimeZoneField: ZoneInfo("Asia/Shanghai"),
+        models.GenericIPAddressField: "::1",
+        models.CharField: field.choices[-1][0] if field.choices else "x",
+        models.TextField: "x",
+    }
+    return next((value for kind, value in values.items() if isinstance(field, kind)), 1)
+
+
+def test_no_refresh_token_is_kept_or_taken_after_a_restore(
+    version: ModelVersion, place: Place, folder: Path
+) -> None:
+    user = User.objects.get(username="somebody")
+    used, unused = (tokens_for(user)["refresh"] for _ in range(2))
+    made = backup_make(place, quiet)
+    later = tokens_refresh(used)["refresh"]
+    assert not list(folder.rglob("*token_blacklist*"))
+    empty_hub()
+    meanwhile = tokens_for(User.objects.create_superuser("admin"))["refresh"]
+    backup_restore(place, made, quiet)
+    for token in (used, unused, later, meanwhile):
+        with pytest.raises(Problem):
+            tokens_refresh(token)
+    assert tokens_refresh(tokens_for(User.objects.get(username="somebody"))["refresh"])
 
 
 def test_a_backup_again_copies_only_what_is_new(version: ModelVersion, place: Place) -> None:
@@ -193,7 +264,7 @@ def test_a_hub_that_was_only_prepared_is_empty(version: ModelVersion, place: Pla
     Team.objects.create(name=DEFAULT_TEAM)
     backup_restore(place, made, quiet)
     assert list(Team.objects.values("pk", "name")) == teams
-    assert not User.objects.exists()
+    assert [user.username for user in User.objects.all()] == ["somebody"]
 
 
 def test_a_backup_of_a_newer_hub_is_refused(version: ModelVersion, place: Place) -> None:
@@ -280,6 +351,76 @@ def test_a_hold_ends_with_the_process_that_had_it(version: ModelVersion, place: 
         Job.objects.filter(kind="backup").update(lease_expires_at=timezone.now() - timedelta(1))
         assert not removal_is_held()
         assert backup_make(place, quiet)
+
+
+def lapse() -> None:
+    Job.objects.filter(kind="backup").update(lease_expires_at=timezone.now() - timedelta(1))
+
+
+def test_a_hold_that_lapsed_is_lost_though_nobody_else_took_it(
+    version: ModelVersion, place: Place
+) -> None:
+    def meanwhile(said: str) -> None:
+        if "objects" in said:
+            lapse()
+
+    with pytest.raises(Refused, match="did not answer in time"):
+        backup_make(place, meanwhile)
+    assert place.backups() == []
+
+
+def test_content_that_is_removed_meanwhile_is_no_backup(
+    version: ModelVersion, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the hold had lapsed, and the collection run, and the clock gone back."""
+    keep(version, "nowhere", b"nothing refers to this")
+
+    def meanwhile(said: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("registry.services.garbage.removal_is_held", lambda: False)
+            patch.setattr("registry.services.garbage.removal_allowed", lambda: None)
+            garbage_collect(principal=SYSTEM)
+
+    with pytest.raises(Refused, match="did not answer in time"):
+        backup_make(place, meanwhile)
+    assert place.backups() == []
+
+
+def test_old_contents_stay_once_another_may_make_a_backup(
+    version: ModelVersion, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(version, "nowhere", b"nothing will refer to this")
+    backup_make(place, quiet)
+    garbage_collect(principal=SYSTEM)
+    backup_make(place, quiet)
+    before = {stored.key for stored in place.listing("objects/")}
+    listing = place.listing
+
+    def late(prefix: str) -> Iterator[Stored]:
+        if prefix == "objects/":
+            lapse()
+        return listing(prefix)
+
+    monkeypatch.setattr(place, "listing", late)
+    with pytest.raises(Refused, match="did not answer in time"):
+        backups_prune(place, 1)
+    assert {stored.key for stored in listing("objects/")} == before
+
+
+def test_what_was_staged_and_goes_meanwhile_is_not_missed(
+    version: ModelVersion, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = staged(b"it becomes content while the backup is made")
+    reader = type(blob_storage()).reader
+
+    def gone(storage: Any, key: str) -> Reading:
+        if key == upload.key:
+            storage.discard(key)
+        return reader(storage, key)
+
+    monkeypatch.setattr(type(blob_storage()), "reader", gone)
+    assert backup_make(place, quiet).missing == []
+    assert upload.key not in {stored.key for stored in blob_storage().listing("uploads/")}
 
 
 def test_content_that_is_not_there_is_told(version: ModelVersion, place: Place) -> None:

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from tests.cast import PASSWORD
@@ -199,6 +200,15 @@ def test_of_simultaneous_uses_of_a_refresh_token_one_succeeds(developer: User) -
 
     with ThreadPoolExecutor(6) as threads:
         assert sorted(threads.map(use, range(6))) == [200, 401, 401, 401, 401, 401]
+
+
+def test_a_refresh_token_that_the_hub_does_not_remember_is_a_401(
+    developer: User, anonymous: APIClient
+) -> None:
+    """After a restore nothing says which were used."""
+    token = login(anonymous).json()["refresh"]
+    OutstandingToken.objects.all().delete()
+    assert refresh(anonymous, token).status_code == 401
 
 
 def test_a_logout_ends_the_refresh_token(developer: User, anonymous: APIClient) -> None:

@@ -15,6 +15,7 @@ from ops.metrics import state
 from registry.models import Job, Team, WorkerHeartbeat
 from registry.processing import jobs
 from registry.processing.worker import beat
+from registry.services.holding import KIND as HOLD
 from tests.ops.batch_making import make_job
 from tests.ops.making import deliver_to, make_webhook
 from tests.registry.making import make_model, make_ready, publish
@@ -82,6 +83,18 @@ def test_what_waits_for_a_worker_and_for_how_long() -> None:
     assert found["aihub_queue_waiting", "batch"] == 1
     assert found["aihub_queue_oldest_seconds", "celery"] == pytest.approx(90, abs=5)
     assert found["aihub_queue_oldest_seconds", "batch"] < 5
+
+
+def test_a_backup_that_was_killed_waits_for_no_worker() -> None:
+    before = timezone.now() - timedelta(days=1)
+    Job.objects.create(
+        kind=HOLD,
+        subject_id=0,
+        state=Job.States.RUNNING,
+        not_before=before,
+        lease_expires_at=before,
+    )
+    assert values(state.waiting) == {}
 
 
 def test_chunks_wait_that_no_worker_took(team: Team) -> None:

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +42,7 @@ from registry.processing.steps import Context
 from registry.services import garbage, versions
 from registry.services.blobs import blob_of_file, blob_of_upload
 from registry.services.garbage import Collected, blob_free, garbage_collect
+from registry.services.holding import removal_held
 from registry.services.models import model_ensure
 from registry.services.sweeping import uploads_sweep
 from registry.services.trash import version_purge
@@ -206,6 +207,20 @@ class TestStrays:
         found = garbage_collect(principal=SYSTEM, foreign_older_than=-day)
         assert (found.foreign_removed, found.bytes) == (1, 6)
         assert garbage_collect(principal=SYSTEM).foreign == 0
+        assert not Blob.objects.exists()
+
+    @pytest.mark.parametrize("name", ["", ".dir", f".{uuid4().hex}"])
+    def test_nothing_goes_once_a_backup_is_begun(self, store: None, name: str) -> None:
+        """It may have seen what is there."""
+        put(f"{blob_key(uuid4().hex)}{name}", b"pushed")
+        with ExitStack() as stack:
+            found = garbage_collect(
+                principal=SYSTEM,
+                foreign_older_than=timedelta(days=-1),
+                stop=lambda: stack.enter_context(removal_held()) is None,
+            )
+            assert (found.foreign_removed, found.complete, len(found.errors)) == (0, False, 1)
+        assert len(list(blob_storage().listing("files/"))) == 1
         assert not Blob.objects.exists()
 
     def test_what_a_pointer_names_stays(self, store: None) -> None:
