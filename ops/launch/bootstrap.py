@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from aihub.env import Env, kept_secret
 from aihub.problems import Problem
 from ops.launch.preflight import CannotStart
+from ops.notifications.webhooks import webhooks_remember_key
 from registry.models.teams import DEFAULT_TEAM, Team
 from registry.services.models_file import publish_missing
 
@@ -30,6 +31,7 @@ class Administrator:
 def prepare(env: Env) -> Administrator:
     """Make whatever is missing, change nothing else."""
     call_command("migrate", interactive=False, verbosity=0)
+    webhooks_remember_key()
     Team.objects.get_or_create(name=DEFAULT_TEAM)
     administrator = administrator_ensure(env)
     if env.AIHUB_MODELS_FILE:

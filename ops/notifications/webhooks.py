@@ -73,6 +73,14 @@ def webhook_rotate(webhook: Webhook, *, principal: Principal) -> str:
     return secret_of(webhook.salt)
 
 
+def webhooks_remember_key() -> int:
+    """Let those that name no key name the present one; how many there were.
+
+    During an upgrade, code from before webhooks knew their key makes such.
+    """
+    return Webhook.objects.filter(key_id="").update(key_id=key_id())
+
+
 def webhook_delete(webhook: Webhook, *, principal: Principal) -> None:
     """Remove it with its deliveries."""
     with transaction.atomic():

@@ -16,6 +16,7 @@ from django.test import override_settings
 from aihub.events import SYSTEM
 from ops.doctor import clock, configuration, database, examination, permissions, versions, workers
 from ops.doctor.findings import Finding, Level, fail, ok
+from ops.models import Webhook
 from ops.notifications.webhooks import webhook_create
 from registry.models import Team, WorkerHeartbeat
 from registry.processing.worker import PROCESSING, beat
@@ -111,6 +112,14 @@ def test_webhooks_of_an_old_key_are_counted(alpha: Team) -> None:
     with override_settings(SECRET_KEY="the key that this hub had before, and that leaked"):
         webhook_create(principal=SYSTEM, team=alpha, name="chat", url=URL, events=[])
     assert "1 webhooks" in [finding.what for finding in configuration.check()][-1]
+
+
+def test_webhooks_that_name_no_key_are_counted_once_there_are_two(alpha: Team) -> None:
+    webhook_create(principal=SYSTEM, team=alpha, name="chat", url=URL, events=[])
+    Webhook.objects.update(key_id="")
+    assert not any("webhooks" in finding.what for finding in configuration.check())
+    with override_settings(SECRET_KEY_FALLBACKS=["the key that this hub had before"]):
+        assert any("1 webhooks" in finding.what for finding in configuration.check())
 
 
 def test_what_is_not_fit_for_production_is_told() -> None:

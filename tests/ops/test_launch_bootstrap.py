@@ -9,11 +9,17 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.test import override_settings
 
 from aihub.env import Env
+from aihub.events import SYSTEM
 from ops.launch import bootstrap
 from ops.launch.preflight import CannotStart
+from ops.models import Webhook
+from ops.notifications.signing import secret_of
+from ops.notifications.webhooks import webhook_create
 from registry.models import Team
+from tests.ops.making import URL
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +84,19 @@ def test_the_default_team_is_made_once(env: Env) -> None:
     bootstrap.prepare(env)
     bootstrap.prepare(env)
     assert Team.objects.filter(name="default").count() == 1
+
+
+def test_a_webhook_that_names_no_key_keeps_its_secret_when_the_key_is_replaced(env: Env) -> None:
+    """Code from before webhooks knew their key made it, while an upgrade rolled on."""
+    webhook, told = webhook_create(principal=SYSTEM, team=None, name="chat", url=URL, events=[])
+    Webhook.objects.update(key_id="")
+    bootstrap.prepare(env)
+    webhook.refresh_from_db()
+    after = {"SECRET_KEY": "the key after that", "SECRET_KEY_FALLBACKS": [settings.SECRET_KEY]}
+    with override_settings(**after):
+        bootstrap.prepare(env)
+        webhook.refresh_from_db()
+        assert secret_of(webhook.salt, webhook.key_id) == told
 
 
 def test_a_models_file_that_does_not_fit_gets_one_sentence(env: Env, tmp_path: Path) -> None:
