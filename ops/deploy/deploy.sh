@@ -7,9 +7,9 @@
 # the hub answers then. `kubectl` talks to the cluster of the current context. What the smoke test
 # reads from the environment stands in ops/deploy/smoke.py.
 #
-# First all but the hub's Deployments is applied and the migration runs: where it fails, nothing that
-# serves has changed. Then come the Deployments. Whatever fails from there on, or Ctrl-C, puts each
-# of them back to the revision that it had.
+# First comes what the migration needs, and it runs: where it fails, nothing that serves has changed.
+# Then comes the rest. Whatever fails from there on, or Ctrl-C, puts the Deployments of the hub and its
+# gateway back to the revisions that they had; all else stays as it was applied.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then
@@ -35,17 +35,20 @@ trap 'rm -rf "$work"' EXIT
 say() { echo "deploy: $*" >&2; }
 hub() { kubectl --namespace "$namespace" "$@"; }
 
-# The documents of a stream that are the hub's own Deployments ("yes") or all others ("no").
-deployments() {
+# The documents of a stream that the migration needs ("first"), or all others ("then"): names, settings,
+# accounts, who reaches whom, the Job itself, and the data services of an overlay that has its own.
+documents() {
     awk -v wanted="$1" '
         function put() {
-            own = kind && name ? "yes" : "no"
-            if (text != "" && own == wanted) printf "---\n%s", text
-            text = ""; kind = 0; name = 0
+            first = kind ~ /^(Namespace|PriorityClass|ServiceAccount|ConfigMap|Secret|NetworkPolicy|Job)$/
+            if (first || label ~ /^(mysql|redis|minio)$/) part = "first"
+            else part = "then"
+            if (text != "" && part == wanted) printf "---\n%s", text
+            text = ""; kind = ""; label = ""
         }
         /^---$/ { put(); next }
-        /^kind: Deployment$/ { kind = 1 }
-        /^    app\.kubernetes\.io\/name: aihub$/ { name = 1 }
+        /^kind: / { kind = $2 }
+        /^    app\.kubernetes\.io\/name: / && label == "" { label = $2 }
         { text = text $0 "\n" }
         END { put() }
     '
@@ -58,14 +61,21 @@ render() {
         say "no image of the overlay $overlay is the hub's"
         exit 1
     }
-    deployments no <"$work/all.yaml" >"$work/first.yaml"
-    deployments yes <"$work/all.yaml" >"$work/deployments.yaml"
+    documents first <"$work/all.yaml" >"$work/first.yaml"
+    documents then <"$work/all.yaml" >"$work/then.yaml"
 }
 
-# Names of the Deployments, from the first metadata of each document.
+# Names of the Deployments that are waited for, and put back: the hub's and the gateway's.
 names() {
-    awk '/^metadata:$/ { within = 1; next } /^[^ ]/ { within = 0 }
-        within && /^  name: / { print $2 }' "$work/deployments.yaml"
+    awk '
+        function put() { if (kind == "Deployment" && label ~ /^(aihub|kong)$/) print name }
+        /^---$/ { put(); kind = ""; label = ""; name = ""; within = 0; next }
+        /^kind: / { kind = $2 }
+        /^[^ ]/ { within = /^metadata:$/ }
+        within && /^  name: / { name = $2 }
+        within && /^    app\.kubernetes\.io\/name: / { label = $2 }
+        END { put() }
+    ' "$work/then.yaml"
 }
 
 revision() {
@@ -92,7 +102,7 @@ migrate() {
 }
 
 roll_out() {
-    kubectl apply --filename "$work/deployments.yaml"
+    kubectl apply --filename "$work/then.yaml"
     local name
     for name in $deployed; do
         hub rollout status "deployment/$name" --timeout "${patience}s"
@@ -100,7 +110,8 @@ roll_out() {
     python3 "$here/smoke.py" "$url"
 }
 
-# Each Deployment back to its revision before; one that did not change stays as it is.
+# Each Deployment back to its revision before. All are asked, since a change that was applied just now
+# has no revision yet; kubectl leaves one alone that is as it was.
 roll_back() {
     say "going back to what ran before"
     local name before failed=0
@@ -108,7 +119,7 @@ roll_back() {
         before=$(cat "$work/before-$name")
         if [ -z "$before" ]; then
             say "$name is new: there is nothing to go back to"
-        elif [ "$before" != "$(revision "$name")" ]; then
+        else
             hub rollout undo "deployment/$name" --to-revision "$before" || failed=1
         fi
     done

@@ -21,13 +21,15 @@ IMAGE = f"registry.example.com/team/aihub@sha256:{'0' * 64}"
 PARTS = {
     "Deployment/web": "aihub",
     "Deployment/infer": "aihub",
+    "Deployment/kong": "kong",
     "Deployment/grafana": "grafana",
+    "StatefulSet/mysql": "mysql",
     "Job/migrate": "aihub",
 }
-FIRST = "apply ConfigMap/aihub-config Deployment/grafana Job/migrate"
+FIRST = "apply ConfigMap/aihub-config Job/migrate StatefulSet/mysql"
 REVISION = "jsonpath={.metadata.annotations.deployment\\.kubernetes\\.io/revision}"
 CONDITION = 'jsonpath={.status.conditions[?(@.status=="True")].type}'
-THEN = "apply Deployment/infer Deployment/web"
+THEN = "apply Deployment/grafana Deployment/infer Deployment/kong Deployment/web"
 
 
 class Hub(ThreadingHTTPServer):
@@ -139,16 +141,18 @@ def test_the_migration_comes_before_what_serves_and_the_smoke_test_last(cluster:
     assert done.returncode == 0, done.stderr
     assert cluster.told("asked") == [
         "get deployment/infer --ignore-not-found --output " + REVISION,
+        "get deployment/kong --ignore-not-found --output " + REVISION,
         "get deployment/web --ignore-not-found --output " + REVISION,
         "delete job/migrate --ignore-not-found",
         FIRST,
         "get job/migrate --output " + CONDITION,
         THEN,
         "rollout status deployment/infer --timeout 2s",
+        "rollout status deployment/kong --timeout 2s",
         "rollout status deployment/web --timeout 2s",
     ]
     assert "smoke: ready" in done.stdout
-    assert sorted(cluster.told("images")) == ["grafana", IMAGE, IMAGE, IMAGE]
+    assert sorted(cluster.told("images")) == ["grafana", "kong", "mysql", IMAGE, IMAGE, IMAGE]
 
 
 @pytest.mark.parametrize("migration", ["Failed", ""])
@@ -160,29 +164,32 @@ def test_nothing_that_serves_changes_where_the_migration_fails(
     assert "the migration did not end well" in done.stderr
     assert "logs job/migrate --all-containers --tail=50" in cluster.told("asked")
     assert THEN not in cluster.told("asked")
-    assert cluster.told("revisions") == {"web": "3", "infer": "4", "grafana": "1"}
+    assert cluster.told("revisions") == {"web": "3", "infer": "4"}
 
 
 def test_all_go_back_where_one_does_not_come_up(cluster: Cluster) -> None:
     fails = ["rollout status deployment/infer --timeout 2s"]
-    done = cluster.deploy(revisions={"web": "3", "infer": "4"}, fails=fails)
+    done = cluster.deploy(revisions={"web": "3", "infer": "4", "kong": "2"}, fails=fails)
     assert done.returncode == 1
     asked = cluster.told("asked")
     back = asked[asked.index(THEN) + 2 :]
     assert [line for line in back if line.startswith("rollout")] == [
         "rollout undo deployment/infer --to-revision 4",
+        "rollout undo deployment/kong --to-revision 2",
         "rollout undo deployment/web --to-revision 3",
         "rollout status deployment/infer --timeout 2s",
+        "rollout status deployment/kong --timeout 2s",
         "rollout status deployment/web --timeout 2s",
     ]
 
 
 def test_all_go_back_where_the_hub_does_not_answer(cluster: Cluster) -> None:
     cluster.hub.status = 503
-    done = cluster.deploy(revisions={"web": "3", "infer": "4"})
+    before = {"web": "3", "infer": "4", "kong": "2"}
+    done = cluster.deploy(revisions=before)
     assert done.returncode == 1
     assert "smoke: /readyz answers 503" in done.stderr
-    assert cluster.told("revisions") == {"web": "3", "infer": "4", "grafana": "1"}
+    assert cluster.told("revisions") == {**before, "grafana": "1"}
 
 
 def test_a_gateway_may_hide_how_the_hub_is(cluster: Cluster) -> None:
@@ -194,13 +201,14 @@ def test_a_gateway_may_hide_how_the_hub_is(cluster: Cluster) -> None:
     assert "smoke: /login/ answers 404" in done.stderr
 
 
-def test_what_did_not_change_or_is_new_is_not_put_back(cluster: Cluster) -> None:
-    """An `undo` of a Deployment that was not changed would bring an older image."""
+def test_what_has_no_new_revision_yet_is_put_back_and_what_is_new_stays(cluster: Cluster) -> None:
+    """A revision is counted a moment after the apply; kubectl skips what did not change."""
     cluster.hub.status = 503
     done = cluster.deploy(revisions={"web": "3"}, unchanged=["web"])
     assert done.returncode == 1
     assert "infer is new: there is nothing to go back to" in done.stderr
-    assert not [line for line in cluster.told("asked") if line.startswith("rollout undo")]
+    undone = [line for line in cluster.told("asked") if line.startswith("rollout undo")]
+    assert undone == ["rollout undo deployment/web --to-revision 3"]
 
 
 @pytest.mark.parametrize(
@@ -228,9 +236,11 @@ def test_each_overlay_gets_the_image_in_all_its_roles(cluster: Cluster, overlay:
     assert done.returncode == 0, done.stderr
     roles = {f"Deployment/{role}" for role in ("batch", "beat", "infer", "web", "worker")}
     first, then = (line.split()[1:] for line in cluster.told("asked") if line.startswith("apply "))
-    assert roles <= set(then)
-    assert all(name.startswith("Deployment/") for name in then)
-    assert "Job/migrate" in first
+    assert roles | {"Deployment/kong", "Service/kong"} <= set(then)
+    serving = ("Deployment/", "CronJob/", "DaemonSet/", "HorizontalPodAutoscaler/", "Ingress/")
+    assert not [name for name in first if name.startswith(serving)]
+    assert {"Job/migrate", "Namespace/aihub", "ServiceAccount/aihub"} <= set(first)
+    assert {"StatefulSet/mysql", "Service/mysql"} <= set(first) or overlay != "minikube"
     ours = [image for image in cluster.told("images") if "aihub" in image]
     assert len(ours) >= 6
     assert set(ours) == {IMAGE}
