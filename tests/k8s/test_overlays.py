@@ -8,10 +8,11 @@ from jsonschema import Draft202012Validator
 
 from aihub import __version__
 from aihub.env import BASE_DIR
+from inference.models.batch import JobState
 from registry.processing.worker import BATCH, PROCESSING
 from tests.k8s.manifests import K8S, OVERLAYS, Manifests, example_secrets, objects_of, takes
 from tests.k8s.rules.environment import read_by
-from tests.ops.stack.kong_router import routed
+from tests.ops.stack.kong_router import plugin_of, routed
 from tests.ops.stack.test_kong import KEY, SCHEMA, TOKEN, rendered
 
 ROLES = {"web", "infer", "worker", "batch", "beat"}
@@ -27,6 +28,10 @@ SPOT_LABELS = (
 
 def pod_of(manifests: Manifests, name: str, kind: str = "Deployment") -> Any:
     return manifests.one(kind, name)["spec"]["template"]["spec"]
+
+
+def port_of(opened: Any) -> Any:
+    return opened["port"]
 
 
 def may_run_on(pod: Any, labels: dict[str, str]) -> bool:
@@ -92,6 +97,16 @@ class TestMinikube:
         assert services >= {"mysql", "redis", "minio", "kong"}
 
 
+class TestProduction:
+    def test_only_the_ingress_may_say_for_whom_it_calls(self) -> None:
+        policy = objects_of("overlays/production").one("NetworkPolicy", "kong")["spec"]
+        http = [
+            r for r in policy["ingress"] if {"proxy", "proxy-tls"} & {*map(port_of, r["ports"])}
+        ]
+        named = {"kubernetes.io/metadata.name": "ingress-nginx"}
+        assert [r["from"] for r in http] == [[{"namespaceSelector": {"matchLabels": named}}]]
+
+
 class TestSpot:
     @pytest.fixture
     def manifests(self) -> Manifests:
@@ -101,10 +116,8 @@ class TestSpot:
     def test_batch_jobs_and_a_share_of_predictions_run_there_and_nothing_else(
         self, manifests: Manifests, labels: dict[str, str]
     ) -> None:
-        there = {
-            w.name for w in manifests.workloads() if w.is_of_the_hub and may_run_on(w.pod, labels)
-        }
-        assert there == {"batch", "infer-spot"}
+        there = {w.name for w in manifests.workloads() if may_run_on(w.pod, labels)}
+        assert there == {"batch", "infer-spot", "spot-handler"}
 
     @pytest.mark.parametrize("name", ["batch", "infer-spot"])
     def test_they_run_nowhere_else_and_bear_the_taints(
@@ -173,7 +186,9 @@ class TestPools:
         assert upstream["targets"] == [{"target": target}]
         for path in PATHS:
             for headers in (TOKEN, KEY):
-                _, own = routed(kong, "POST", path.format(model), headers)
+                match = routed(kong, "POST", path.format(model), headers)
+                assert plugin_of(match, "pre-function")
+                own = match.service
                 _, other = routed(kong, "POST", path.format(f"{model}-2"), headers)
                 assert own
                 assert other
@@ -224,8 +239,16 @@ class TestKeda:
         }
         for name, queue in (("worker", PROCESSING), ("batch", BATCH)):
             query = scaled[name]["triggers"][0]["metadata"]["query"]
-            assert query == f'max(aihub_queue_waiting{{queue="{queue}"}})'
-        assert "`aihub_queue_waiting`" in (BASE_DIR / "docs" / "metrics.md").read_text()
+            assert query.startswith(f'max(aihub_queue_waiting{{queue="{queue}"}})')
+        known = (BASE_DIR / "docs" / "metrics.md").read_text()
+        assert "`aihub_queue_waiting`" in known
+        assert "`aihub_batch_jobs`" in known
+
+    def test_no_batch_worker_is_put_to_sleep_over_a_running_job(self) -> None:
+        spec = objects_of("examples/keda").one("ScaledObject", "batch")["spec"]
+        query = spec["triggers"][0]["metadata"]["query"]
+        states = query.partition('state=~"')[2].partition('"')[0]
+        assert set(states.split("|")) == {JobState.QUEUED, JobState.RUNNING}
 
     def test_batch_workers_may_all_sleep_at_night(self) -> None:
         spec = objects_of("examples/keda").one("ScaledObject", "batch")["spec"]
