@@ -32,7 +32,7 @@ def file_fetched(place: Place, manifest: Manifest, file: File) -> Iterator[Path]
 
 
 def _check_objects(place: Place, manifest: Manifest, path: Path) -> None:
-    for key, sha256, size in rows_read(path):
+    for key, sha256, size, *_ in rows_read(path):
         found = ""
         with suppress(FileNotFoundError), closing(place.reader(object_name(sha256))) as reading:
             found = hash_content(reading, lambda _: None)[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ops.backup.place import Place, WrongSum, copied, object_name
 from ops.backup.rows import AT_ONCE, rows_read
+from ops.backup.sums import Sums, sums_known
 from registry.models import Blob
 from registry.storage import CONTENT, Stored, blob_storage, hash_content
 
@@ -36,7 +37,7 @@ def objects_copy(place: Place, path: Path, last_blob: int) -> Copied:
 
     Contents whose row is younger than `last_blob` are of no row in the backup, and left out.
     """
-    done = Copied()
+    done, sums = Copied(), sums_known(place)
     seen = 0
     with gzip.open(path, "wt", encoding="utf-8") as file:
         for stored, blob in _found():
@@ -44,13 +45,14 @@ def objects_copy(place: Place, path: Path, last_blob: int) -> Copied:
                 continue
             seen += blob is not None
             try:
-                sha256 = _kept(place, stored, blob, done)
+                sha256 = _kept(place, stored, blob, sums, done)
             except (FileNotFoundError, WrongSum):
                 # Elsewhere things come and go: the hub removes what was uploaded once it has it.
                 if stored.key.startswith(FILES):
                     done.missing.append(stored.key)
                 continue
-            file.write(json.dumps([stored.key, sha256, stored.size]) + "\n")
+            modified = "" if blob else sums.modified(stored)
+            file.write(json.dumps([stored.key, sha256, stored.size, modified]) + "\n")
             done.count += 1
             done.bytes += stored.size
     if seen < Blob.objects.filter(pk__lte=last_blob).count():
@@ -64,7 +66,7 @@ def objects_restore(place: Place, path: Path) -> int:
     Raises WrongSum where it is not what it was.
     """
     storage, put = blob_storage(), 0
-    for key, sha256, size in rows_read(path):
+    for key, sha256, size, *_ in rows_read(path):
         if key.startswith(CONTENT) and storage.has(key, size):
             continue
         staged = f"uploads/{uuid.uuid4()}"
@@ -79,9 +81,9 @@ def objects_restore(place: Place, path: Path) -> int:
     return put
 
 
-def _kept(place: Place, stored: Stored, blob: Blob | None, done: Copied) -> str:
-    """The sum of an object, which the place has now. What has no row is read to learn it."""
-    sha256 = blob.sha256 if blob else _sum_of(stored.key)
+def _kept(place: Place, stored: Stored, blob: Blob | None, sums: Sums, done: Copied) -> str:
+    """The sum of an object, which the place has now; read for it is what has no row and is new."""
+    sha256 = blob.sha256 if blob else sums.of(stored) or _sum_of(stored.key)
     if not place.has(object_name(sha256), stored.size):
         with closing(blob_storage().reader(stored.key)) as reading:
             sha256 = place.take(reading, blob.sha256 if blob else "")

@@ -32,7 +32,7 @@ def backups_prune(place: Place, keep: int) -> tuple[int, int]:
 def _needed(place: Place, name: str) -> set[str]:
     manifest = manifest_read(place, name, trust=True)
     with file_fetched(place, manifest, manifest.objects) as path:
-        return {sha256 for _, sha256, _ in rows_read(path)}
+        return {sha256 for _, sha256, *_ in rows_read(path)}
 
 
 def _parts(place: Place, kept: set[str]) -> list[str]:

@@ -32,6 +32,7 @@ from ops.backup.place import Place, place_open
 from ops.backup.pruning import backups_prune
 from ops.backup.restoring import backup_restore
 from ops.backup.rows import rows_insert, rows_read, rows_write
+from ops.backup.sums import Sums
 from ops.backup.tables import filled, one_moment, tables
 from ops.identity.tokens import tokens_for, tokens_refresh
 from registry.models import Blob, Job, ModelVersion, Team
@@ -44,6 +45,7 @@ from tests.inference.batch.scheduling import schedule_make
 from tests.registry.making import make_model, make_ready, publish, staged
 
 pytestmark = pytest.mark.django_db(transaction=True)
+INPUT = "inputs/alpha/rows.csv"
 OTHER_KEY = "a key of quite another hub, of which this one knows nothing"
 
 
@@ -84,7 +86,7 @@ def keep(version: ModelVersion, path: str, content: bytes) -> Blob:
 
 
 def empty_storage() -> None:
-    for prefix in ("files/", "uploads/"):
+    for prefix in ("files/", "uploads/", "inputs/"):
         for stored in list(blob_storage().listing(prefix)):
             blob_storage().discard(stored.key)
 
@@ -178,6 +180,56 @@ def test_a_backup_again_copies_only_what_is_new(version: ModelVersion, place: Pl
     keep(version, "file-9", b"something new")
     backup_make(place, said.append)
     assert said[-1].endswith("; 1 of them were not there yet")
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_what_has_no_row_is_read_again_only_where_it_may_have_changed(
+    version: ModelVersion, place: Place, monkeypatch: pytest.MonkeyPatch, settled: bool
+) -> None:
+    if settled:
+        monkeypatch.setattr("ops.backup.sums.SETTLED", timedelta(minutes=-5))
+    put_input(b"rows of today")
+    backup_make(place, quiet)
+    read: list[str] = []
+    reader = type(blob_storage()).reader
+
+    def told(storage: Any, key: str) -> Reading:
+        read.append(key)
+        return reader(storage, key)
+
+    monkeypatch.setattr(type(blob_storage()), "reader", told)
+    backup_make(place, quiet)
+    assert (INPUT in read) is not settled
+
+
+def test_what_was_written_over_is_kept_as_it_is_now(
+    version: ModelVersion, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.backup.sums.SETTLED", timedelta(minutes=-5))
+    for content in (b"rows of today", b"rows of tomorrow"):
+        put_input(content)
+        made = backup_make(place, quiet)
+    empty_hub()
+    backup_restore(place, made, quiet)
+    with closing(blob_storage().reader(INPUT)) as reading:
+        assert b"".join(reading) == b"rows of tomorrow"
+
+
+def test_a_sum_is_known_only_of_what_has_the_same_size_and_time() -> None:
+    now = timezone.now()
+    then = Stored(INPUT, 13, now - timedelta(hours=1))
+    sums = Sums({INPUT: ("a" * 64, 13, then.modified.isoformat())})
+    assert sums.of(then) == "a" * 64
+    assert sums.of(replace(then, size=14)) == ""
+    assert sums.of(replace(then, modified=then.modified + timedelta(seconds=1))) == ""
+    assert sums.of(replace(then, key="inputs/alpha/others.csv")) == ""
+    assert sums.modified(replace(then, modified=now)) == ""
+
+
+def put_input(content: bytes) -> None:
+    blob_storage().discard(INPUT)
+    with closing(blob_storage().writer(INPUT)) as writer:
+        writer.write(content)
 
 
 @pytest.mark.parametrize(
