@@ -42,7 +42,7 @@ def sums_known(place: Place) -> Sums:
             manifest = manifest_read(place, name)
             with file_fetched(place, manifest, manifest.objects) as path:
                 lines = rows_read(path)
-                return Sums({key: (sum_, size, *at) for key, sum_, size, *at in lines if any(at)})
+                return Sums({key: (sum_, size, at) for key, sum_, size, at in lines if at})
     except Refused:
         pass
     return Sums()
