@@ -20,7 +20,7 @@ PARTS_ON_SERVICES := $(filter-out tests/registry/test_scanning_% %/test_samples_
 		test_processing.py test_replicas.py test_specs_and_routes.py) \
 	--deselect tests/inference/test_optimisation.py::TestForReal
 HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
-		v2.py grpc.py texts.py variants.py programs.py schema.py kubernetes_probes.py \
+		v2.py grpc.py texts.py programs.py kubernetes_probes.py \
 		gateway.py monitoring.py smoke.py tracing.py),\
 		$(wildcard tests/contract/test_*.py)) \
 	$(addprefix tests/cli/,test_push.py test_pull.py) tests/e2e/test_uploads.py
@@ -28,6 +28,8 @@ HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 CLIENTS := tests/cli/ tests/e2e/
 HUBS := tests/contract/
 SOAK := tests/soak/ tests/resilience/
+# What stands around the hub: manifests, gateways, rules, dashboards, pipelines.
+AROUND := tests/k8s/ tests/ops/deploy/ tests/ops/stack/
 
 # Or each of many processes would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,17 +51,18 @@ test: ## Lint, then all tests: on SQLite and files, and on MariaDB, Redis and S3
 		test-services
 
 # Four that share nothing, side by side, since each spends much of its time waiting: what people do
-# with a hub; what it answers to programs, on the laptop's stack and then on
+# with a hub, and what stands around it; what it answers to programs, on the laptop's stack and then on
 # production's services; its parts; and those parts that touch production's services.
 test-clients:
-	$(BIN)/python -m pytest $(CLIENTS)
+	$(BIN)/python -m pytest $(AROUND) $(CLIENTS)
 
 test-hubs:
 	$(BIN)/python -m pytest $(HUBS)
 	$(BIN)/python -m pytest --stack=services $(HUBS_ON_SERVICES)
 
 test-parts:
-	$(BIN)/python -m pytest $(filter-out $(CLIENTS) $(HUBS) $(SOAK),$(wildcard tests/*/ tests/test_*.py))
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(AROUND)) \
+		$(filter-out $(CLIENTS) $(HUBS) $(SOAK) $(AROUND),$(wildcard tests/*/ tests/test_*.py))
 
 test-services:
 	$(BIN)/python -m pytest --stack=services $(PARTS_ON_SERVICES)
