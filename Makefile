@@ -28,6 +28,8 @@ HUBS_ON_SERVICES := $(filter-out $(addprefix tests/contract/test_,\
 CLIENTS := tests/cli/ tests/e2e/
 HUBS := tests/contract/
 SOAK := tests/soak/ tests/resilience/
+# Compilers at work on real weights take all cores for long: in `make soak`.
+COMPILERS := tests/inference/optimising/test_compiling.py tests/inference/test_optimisation.py::TestForReal
 # What stands around the hub: manifests, gateways, rules, dashboards, pipelines.
 AROUND := tests/k8s/ tests/ops/deploy/ tests/ops/stack/
 
@@ -61,7 +63,7 @@ test-hubs:
 	$(BIN)/python -m pytest --stack=services $(HUBS_ON_SERVICES)
 
 test-parts:
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(AROUND)) \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(AROUND)) $(addprefix --deselect=,$(COMPILERS)) \
 		$(filter-out $(CLIENTS) $(HUBS) $(SOAK) $(AROUND),$(wildcard tests/*/ tests/test_*.py))
 
 test-services:
@@ -74,7 +76,7 @@ soak: soak-packages $(VENV)/.production ## The long tests: hubs whose parts are 
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target soak-whole soak-services
 
 soak-whole:
-	$(BIN)/python -m pytest $(SOAK)
+	$(BIN)/python -m pytest $(SOAK) $(COMPILERS)
 
 soak-services:
 	$(BIN)/python -m pytest --stack=services tests/resilience/test_killed_workers.py
