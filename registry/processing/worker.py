@@ -89,8 +89,7 @@ def _run_job(handlers: dict[str, Handler]) -> bool:
         _traced(lease),
         kept_alive(lease),
         kept(),
-        _told(lease),
-        _counted(lease),
+        _recorded(lease),
     ):
         handlers[lease.kind](lease)
     return True
@@ -107,27 +106,19 @@ def _traced(lease: Lease) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _told(lease: Lease) -> Iterator[None]:
-    """Say in the log that the work begins, and how long it took."""
+def _recorded(lease: Lease) -> Iterator[None]:
+    """Say in the log that the work begins and how long it took, and count how the attempt ended."""
     said = {"event.action": "job", "aihub.job.attempt": lease.attempt}
     logger.info("job %s (%s) begins", lease.pk, lease.kind, extra={"ecs": said})
     started = time.monotonic_ns()
     try:
         yield
     finally:
-        took = {**said, "event.duration": time.monotonic_ns() - started}
-        logger.info("job %s (%s) is left", lease.pk, lease.kind, extra={"ecs": took})
-
-
-@contextmanager
-def _counted(lease: Lease) -> Iterator[None]:
-    """Count the attempt by how it ended."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
+        took = time.monotonic_ns() - started
         outcome = lease.ended[-1] if lease.ended else counting.LOST
-        counting.attempt_ended(lease.kind, outcome, time.monotonic() - started)
+        counting.attempt_ended(lease.kind, outcome, took / 1e9)
+        ended = {**said, "event.duration": took}
+        logger.info("job %s (%s) is left", lease.pk, lease.kind, extra={"ecs": ended})
 
 
 class Renewable(Protocol):
