@@ -1,6 +1,5 @@
 """A real Prometheus and a real Alertmanager, by the configuration of ops/stack."""
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +10,11 @@ from typing import Any
 
 import httpx
 import yaml
-from mirakuru import HTTPExecutor
 
-from ops.launch.child import tail, tethered
 from tests.ops.stack.rules import PROMETHEUS, RULES
+from tests.services import running
 
-STARTS_WITHIN = 30  # seconds
+READY = "/-/ready"
 Config = dict[str, Any]
 
 
@@ -123,8 +121,8 @@ def prometheus(
         *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
     )
     with (
-        _running(command, folder / "log", f"http://127.0.0.1:{port}") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        running(command, folder, port, READY),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         yield Prometheus(client)
 
@@ -139,28 +137,5 @@ def alertmanager(folder: Path, port: int, config: Config) -> Iterator[str]:
         *(f"--storage.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"),
         "--cluster.listen-address=",
     )
-    with _running(command, folder / "log", f"http://127.0.0.1:{port}") as url:
-        yield url
-
-
-@contextmanager
-def _running(command: tuple[str, ...], log: Path, url: str) -> Iterator[str]:
-    """Run a server while the block lasts."""
-    with log.open("wb") as output:
-        executor = HTTPExecutor(
-            tethered(command),
-            f"{url}/-/ready",
-            timeout=STARTS_WITHIN,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            expected_returncode=0,
-        )
-        try:
-            executor.start()
-        except Exception as error:
-            raise RuntimeError("\n".join([command[0], *tail(log, lines=40)])) from error
-        try:
-            yield url
-        finally:
-            executor.stop()
+    with running(command, folder, port, READY):
+        yield f"http://127.0.0.1:{port}"

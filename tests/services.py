@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mirakuru import TCPExecutor
+from mirakuru import HTTPExecutor, TCPExecutor
 from mirakuru.exceptions import ExecutorError
 
 from aihub.env import BASE_DIR
@@ -67,20 +68,27 @@ def running_services(folder: Path) -> Iterator[Services]:
 
 
 @contextmanager
-def running(command: tuple[str, ...], folder: Path, port: int) -> Iterator[TCPExecutor]:
-    """Run a server while the block lasts; its log is shown if it does not start."""
+def running(
+    command: tuple[str, ...], folder: Path, port: int, ready: str = ""
+) -> Iterator[TCPExecutor]:
+    """Run a server while the block lasts; its log is shown if it does not start.
+
+    It has started once it takes connections, or, where `ready` is a path, answers that.
+    """
     log = folder / "log"
     with log.open("wb") as output:
-        executor = TCPExecutor(
-            tethered(command),
-            cwd=str(BASE_DIR),
-            host="127.0.0.1",
-            port=port,
-            timeout=STARTS_WITHIN,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            expected_returncode=0,
+        how: dict[str, Any] = {
+            "cwd": str(BASE_DIR),
+            "timeout": STARTS_WITHIN,
+            "stdin": subprocess.DEVNULL,
+            "stdout": output,
+            "stderr": subprocess.STDOUT,
+            "expected_returncode": 0,
+        }
+        executor = (
+            HTTPExecutor(tethered(command), f"http://127.0.0.1:{port}{ready}", **how)
+            if ready
+            else TCPExecutor(tethered(command), host="127.0.0.1", port=port, **how)
         )
         try:
             executor.start()
